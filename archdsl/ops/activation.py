@@ -1,0 +1,130 @@
+"""Activations: pointwise, except softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from typing_extensions import override
+
+from archdsl.ops.arguments import Number, PositiveInt, PositiveNumber
+from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, PointwiseOp, Types
+from archdsl.ops.channels import channel_axis
+from archdsl.ops.init import Constant
+from archdsl.shapes import TensorType
+
+
+class ReluOp(PointwiseOp):
+    """``max(x, 0)``: any layout, same type. torch.nn.ReLU; Nair and Hinton 2010."""
+
+    kind = "relu"
+
+
+class Relu6Op(PointwiseOp):
+    """``min(max(x, 0), 6)``: any layout, same type. torch.nn.ReLU6; Krizhevsky 2010."""
+
+    kind = "relu6"
+
+
+class LeakyReluOp(PointwiseOp):
+    """``x`` above 0, ``negative_slope x`` below: any layout, same type. torch.nn.LeakyReLU; Maas et al. 2013."""
+
+    kind = "leaky_relu"
+    negative_slope: Number = 0.01
+
+
+class PReluOp(CostFreeOp):
+    """``x`` above 0, ``a x`` below, with a learned ``a``: one for all, or one per channel. Same type.
+
+    ``num_parameters`` is 1 (any layout) or the number of channels (``C x H x W``, ``C x L``, ``C``). Parameter:
+    ``weight`` (num_parameters), at first ``init``. Errors: E308 another number, or channels that are not the
+    first axis. torch.nn.PReLU; He et al. 2015, arXiv:1502.01852, section 2.1.
+    """
+
+    kind = "prelu"
+    num_parameters: PositiveInt = 1
+    init: Number = 0.25
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        type_ = inputs[0]
+        if self.num_parameters == 1 or (type_.channel_axis == 0 and self.num_parameters == type_.sizes[0]):
+            return type_
+        possible = f"1 or {type_.sizes[0]}" if type_.channel_axis == 0 else "1"
+        message = f"`prelu` on {type_} takes {possible} parameters, but has {self.num_parameters}"
+        raise OpError("E308", message, argument="num_parameters")
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return {"weight": ParameterSpec((self.num_parameters,), Constant(value=self.init))}
+
+
+class EluOp(PointwiseOp):
+    """``x`` above 0, ``alpha (exp(x) - 1)`` below: any layout, same type. torch.nn.ELU; Clevert et al. 2015,
+    arXiv:1511.07289."""
+
+    kind = "elu"
+    alpha: PositiveNumber = 1.0
+
+
+class GeluOp(PointwiseOp):
+    """``x`` times the normal distribution function of ``x``, exact or by ``tanh``: any layout, same type.
+
+    torch.nn.GELU; Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2.
+    """
+
+    kind = "gelu"
+    approximate: Literal["none", "tanh"] = "none"
+
+
+class SiluOp(PointwiseOp):
+    """``x sigmoid(x)``, also called swish: any layout, same type. torch.nn.SiLU; Ramachandran et al. 2017,
+    arXiv:1710.05941."""
+
+    kind = "silu"
+
+
+class MishOp(PointwiseOp):
+    """``x tanh(softplus(x))``: any layout, same type. torch.nn.Mish; Misra 2019, arXiv:1908.08681."""
+
+    kind = "mish"
+
+
+class SigmoidOp(PointwiseOp):
+    """``1 / (1 + exp(-x))``: any layout, same type. torch.nn.Sigmoid."""
+
+    kind = "sigmoid"
+
+
+class TanhOp(PointwiseOp):
+    """The hyperbolic tangent: any layout, same type. torch.nn.Tanh."""
+
+    kind = "tanh"
+
+
+class HardswishOp(PointwiseOp):
+    """``x min(max(x + 3, 0), 6) / 6``: any layout, same type. torch.nn.Hardswish; Howard et al. 2019,
+    arXiv:1905.02244, section 5.2."""
+
+    kind = "hardswish"
+
+
+class HardsigmoidOp(PointwiseOp):
+    """``min(max(x + 3, 0), 6) / 6``: any layout, same type. torch.nn.Hardsigmoid; Howard et al. 2019,
+    arXiv:1905.02244, section 5.2."""
+
+    kind = "hardsigmoid"
+
+
+class SoftmaxOp(CostFreeOp):
+    """``exp(x)`` over its sum along the channels: any layout with channels, same type.
+
+    Errors: E306 a layout without channels. torch.nn.Softmax.
+    """
+
+    kind = "softmax"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        channel_axis("softmax", inputs[0])
+        return inputs[0]

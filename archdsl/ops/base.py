@@ -1,0 +1,127 @@
+"""What every op states about itself: arguments, shape rule, parameters, cost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from pydantic import BaseModel, ConfigDict
+
+from archdsl.diagnostics import ErrorCode
+from archdsl.ops.init import Initializer
+from archdsl.shapes import Layout, TensorType, layout_name
+
+Types = tuple[TensorType, ...]
+
+
+class OpError(Exception):
+    """An op that cannot be applied to these inputs; the elaborator adds the place.
+
+    ``argument`` names the argument at fault and ``operand`` the index of the input at fault, where
+    one is, so that the diagnostic can mark it.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, help: str = "", argument: str | None = None, operand: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+        self.argument = argument
+        self.operand = operand
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """One parameter or buffer of an op: its shape, its start, and whether the optimiser sees it."""
+
+    shape: tuple[int, ...]
+    init: Initializer | None = None
+    """None: torch's own default for the module that this op becomes."""
+    dtype: str = "float32"
+
+    @property
+    def elements(self) -> int:
+        product = 1
+        for size in self.shape:
+            product *= size
+        return product
+
+
+class Op(BaseModel, ABC):
+    """One operation with all its arguments resolved; equal arguments make equal, hashable ops.
+
+    Fields are the op's arguments in the order in which a spec may write them without names; what a
+    spec leaves open (``padding``) is filled in on construction. Input channels are no field: they
+    are taken from the input's type.
+    """
+
+    # schemas of ops that no spec uses are never built: that would be most of the time to import this package
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    kind: ClassVar[str]
+    """The op's name in specs, graphs and tables."""
+    step_name: ClassVar[str]
+    """What unlabelled steps are named after (``dwconv`` steps are named ``conv1``, ...); ``kind`` unless set."""
+    arity: ClassVar[int | None] = 1
+    """Number of inputs; None for two or more."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in cls.__dict__ and "step_name" not in cls.__dict__:
+            cls.step_name = cls.kind
+
+    @abstractmethod
+    def infer(self, inputs: Types) -> TensorType:
+        """The output's type. Raises OpError where the op cannot take these inputs."""
+
+    @abstractmethod
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        """Multiply-accumulates of convolutions, matrix products and attention products, per example.
+
+        The convention of torch's FlopCounterMode (which counts two FLOPs for each) and of
+        torchvision's published ``_ops``: biases, norms, activations and pools count nothing.
+        """
+
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        """Trainable parameters by name, in torch's order of registration."""
+        return {}
+
+    def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        """Buffers that the state_dict holds, by name, in torch's order."""
+        return {}
+
+    @final
+    def arguments(self) -> dict[str, Any]:
+        """Arguments by name, in order."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class CostFreeOp(Op):
+    """An op without matrix products."""
+
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return 0
+
+
+class PointwiseOp(CostFreeOp):
+    """Each output element depends on the input element at its place: any layout, same type."""
+
+    def infer(self, inputs: Types) -> TensorType:
+        return inputs[0]
+
+
+def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "") -> None:
+    """Refuse an input whose axes the op would silently misread."""
+    if type_.layout not in layouts:
+        raise OpError(
+            "E306", f"`{kind}` takes {_described(layouts)}, but gets {type_} ({layout_name(type_.layout)})", help=help
+        )
+
+
+def _described(layouts: tuple[Layout, ...]) -> str:
+    names = [layout_name(layout) for layout in layouts]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]

@@ -1,0 +1,44 @@
+"""Rules on channels that several ops share."""
+
+from __future__ import annotations
+
+from math import gcd
+
+from archdsl.ops.base import OpError
+from archdsl.shapes import TensorType
+
+CHANNELS_FIRST_HELP = "write `channels_first` before it"
+_MOST_LISTED = 8
+_MOST_TRIED = 4096
+
+
+def check_groups(kind: str, groups: int, in_channels: int, out_channels: int, argument: str = "groups") -> None:
+    """Refuse groups that do not divide both channel counts. Raises OpError E305."""
+    for channels, which in ((in_channels, "input"), (out_channels, "output")):
+        if channels % groups:
+            raise OpError(
+                "E305",
+                f"{groups} groups of `{kind}` do not divide its {channels} {which} channels",
+                help=f"possible group counts are {_divisors(gcd(in_channels, out_channels))}",
+                argument=argument,
+            )
+
+
+def _divisors(number: int) -> str:
+    found = [d for d in range(1, min(number, _MOST_TRIED) + 1) if number % d == 0]
+    if len(found) > _MOST_LISTED:
+        return ", ".join(map(str, found[: _MOST_LISTED - 1])) + f", ..., {number}"
+    return ", ".join(map(str, found))
+
+
+def channel_axis(kind: str, type_: TensorType) -> int:
+    """The axis of the channels. Raises OpError E306 where the layout does not say."""
+    axis = type_.channel_axis
+    if axis is None:
+        raise OpError("E306", f"`{kind}` works along the channels, and nothing says which axis of {type_} holds them")
+    return axis
+
+
+def with_size(type_: TensorType, axis: int, size: int) -> TensorType:
+    """The type with another size along one axis."""
+    return TensorType((*type_.sizes[:axis], size, *type_.sizes[axis + 1 :]), type_.layout)

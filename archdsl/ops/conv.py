@@ -1,0 +1,226 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from math import prod
+from typing import Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from archdsl.ops.arguments import (
+    OPEN,
+    Flag,
+    OpenNonNegativeInt,
+    OpenPaddingPair,
+    PaddingPair,
+    Pair,
+    PositiveInt,
+)
+from archdsl.ops.base import OpError, ParameterSpec, Types, require_layout
+from archdsl.ops.channels import CHANNELS_FIRST_HELP, check_groups
+from archdsl.ops.init import VectorInit, WeightInit
+from archdsl.ops.window import AXES, WindowedOp, as_axes
+from archdsl.shapes import TensorType, transposed_window_output
+
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+
+class _Convolution(WindowedOp):
+    """What conv, dwconv and conv1d share; ``channels_and_groups`` tells them apart."""
+
+    @abstractmethod
+    def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
+        """Output channels and groups for an input of ``in_channels`` channels."""
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        sizes, layout = inputs[0]
+        out_channels, groups = self.channels_and_groups(sizes[0])
+        check_groups(self.kind, groups, sizes[0], out_channels)
+        self._check_padding_mode(sizes[1:])
+        return TensorType((out_channels, *self.window_sizes(sizes[1:])), layout)
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        weight = self.parameters(inputs)["weight"]
+        return weight.elements * prod(output.sizes[1:])
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        arguments = self.__dict__
+        in_channels = inputs[0].sizes[0]
+        out_channels, groups = self.channels_and_groups(in_channels)
+        kernel = as_axes(arguments["kernel_size"])
+        specs = {"weight": ParameterSpec((out_channels, in_channels // groups, *kernel), arguments["init"])}
+        if arguments["bias"]:
+            specs["bias"] = ParameterSpec((out_channels,), arguments["bias_init"])
+        return specs
+
+    def _check_padding_mode(self, sizes: tuple[int, ...]) -> None:
+        mode = self.__dict__.get("padding_mode", "zeros")
+        if mode not in ("reflect", "circular"):
+            return
+        for axis, (size, padding) in enumerate(zip(sizes, as_axes(self.__dict__["padding"]), strict=True)):
+            most = size - 1 if mode == "reflect" else size
+            if padding > most:
+                raise OpError(
+                    "E308",
+                    f"`{self.kind}` with {mode} padding takes a padding of at most {most} "
+                    f"on the {AXES[len(sizes)][axis]} {size}, but gets {padding}",
+                    argument="padding",
+                )
+
+
+class Conv2dOp(_Convolution):
+    """Convolution over height and width: ``C x H x W`` to ``out_channels x H' x W'``.
+
+    ``H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1``, likewise ``W'``. Each of
+    ``groups`` groups sees its share of the channels. Parameters: ``weight``
+    (out_channels, C / groups, kernel height, kernel width), ``bias`` (out_channels). MACs: elements of
+    the weight times ``H' W'``. Errors: E304 kernel larger than the padded input, E305 groups that do
+    not divide, E306 another layout, E308 reflect or circular padding wider than the input.
+    torch.nn.Conv2d; LeCun et al. 1998, section II.A.
+    """
+
+    kind = "conv"
+    out_channels: PositiveInt
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: OpenPaddingPair = OPEN
+    dilation: Pair = (1, 1)
+    groups: PositiveInt = 1
+    bias: Flag = True
+    padding_mode: PaddingMode = "zeros"
+    init: WeightInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
+        return self.out_channels, self.groups
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("conv", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        return super().infer(inputs)
+
+
+class DepthwiseConv2dOp(_Convolution):
+    """Depthwise convolution: each channel of ``C x H x W`` by ``multiplier`` filters of its own.
+
+    A ``conv`` with as many groups as input channels and ``C * multiplier`` output channels: to
+    ``C multiplier x H' x W'``, sizes as ``conv``. Parameters: ``weight`` (C multiplier, 1, kernel height, kernel
+    width), ``bias``. Errors as ``conv``. torch.nn.Conv2d; Sifre 2014, Howard et al. 2017, arXiv:1704.04861,
+    section 3.1.
+    """
+
+    kind = "dwconv"
+    step_name = "conv"
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: OpenPaddingPair = OPEN
+    dilation: Pair = (1, 1)
+    multiplier: PositiveInt = 1
+    bias: Flag = True
+    padding_mode: PaddingMode = "zeros"
+    init: WeightInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
+        return in_channels * self.multiplier, in_channels
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("dwconv", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        return super().infer(inputs)
+
+
+class Conv1dOp(_Convolution):
+    """Convolution along a signal: ``C x L`` to ``out_channels x L'``, sizes as ``conv``.
+
+    Parameters: ``weight`` (out_channels, C / groups, kernel), ``bias``. Errors as ``conv``. torch.nn.Conv1d.
+    """
+
+    kind = "conv1d"
+    out_channels: PositiveInt
+    kernel_size: PositiveInt
+    stride: PositiveInt = 1
+    padding: OpenNonNegativeInt = OPEN
+    dilation: PositiveInt = 1
+    groups: PositiveInt = 1
+    bias: Flag = True
+    padding_mode: PaddingMode = "zeros"
+    init: WeightInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
+        return self.out_channels, self.groups
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("conv1d", inputs[0], ("CL",), "for tokens L x C write `channels_first` before it")
+        return super().infer(inputs)
+
+
+class ConvTranspose2dOp(WindowedOp):
+    """Transposed convolution: ``C x H x W`` to ``out_channels x H' x W'``.
+
+    ``H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1``, likewise ``W'``.
+    Parameters: ``weight`` (C, out_channels / groups, kernel height, kernel width), ``bias`` (out_channels).
+    MACs: elements of the weight times the input's ``H W``. Errors: E305 groups, E306 layout, E308 an
+    empty output. torch.nn.ConvTranspose2d; Zeiler et al. 2010; Dumoulin and Visin 2016,
+    arXiv:1603.07285, chapter 4.
+    """
+
+    kind = "conv_transpose"
+    out_channels: PositiveInt
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: OpenPaddingPair = OPEN
+    output_padding: PaddingPair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: PositiveInt = 1
+    bias: Flag = True
+    init: WeightInit = None
+    bias_init: VectorInit = None
+
+    @model_validator(mode="after")
+    def _check_output_padding(self) -> Self:
+        for extra, stride, dilation in zip(self.output_padding, self.stride, self.dilation, strict=True):
+            if extra >= max(stride, dilation):
+                message = "`output_padding` must be below the stride or the dilation: {extra} is below neither"
+                raise PydanticCustomError("output_padding", message, {"extra": extra})
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("conv_transpose", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, *sizes = inputs[0].sizes
+        check_groups(self.kind, self.groups, channels, self.out_channels)
+        axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation, strict=True)
+        height, width = [transposed_window_output(*axis) for axis in axes]
+        if min(height, width) < 1:
+            raise OpError(
+                "E308",
+                f"`conv_transpose` would make an image of {height}x{width} from {inputs[0]}",
+                help="make the padding smaller",
+                argument="padding",
+            )
+        return TensorType((self.out_channels, height, width), "CHW")
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return self.parameters(inputs)["weight"].elements * prod(inputs[0].sizes[1:])
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        shape = (inputs[0].sizes[0], self.out_channels // self.groups, *self.kernel_size)
+        specs = {"weight": ParameterSpec(shape, self.init)}
+        if self.bias:
+            specs["bias"] = ParameterSpec((self.out_channels,), self.bias_init)
+        return specs

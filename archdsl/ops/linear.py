@@ -1,0 +1,45 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from typing_extensions import override
+
+from archdsl.ops.arguments import Flag, PositiveInt
+from archdsl.ops.base import Op, ParameterSpec, Types, require_layout
+from archdsl.ops.init import VectorInit, WeightInit
+from archdsl.shapes import TensorType
+
+
+class LinearOp(Op):
+    """``y = W x + b`` along the channels: ``C`` to ``out_features``, also at each place of ``L x C`` and ``H x W x C``.
+
+    Parameters: ``weight`` (out_features, C), ``bias`` (out_features). MACs: places times
+    ``C out_features``. Errors: E306 for ``C x H x W`` and ``C x L``, whose last axis holds no channels.
+    torch.nn.Linear.
+    """
+
+    kind = "linear"
+    out_features: PositiveInt
+    bias: Flag = True
+    init: WeightInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        hint = "write `flatten` before it, or use `conv(..., 1)` to map the channels at each place"
+        require_layout("linear", inputs[0], ("C", "LC", "HWC"), hint)
+        return TensorType((*inputs[0].sizes[:-1], self.out_features), inputs[0].layout)
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return prod(inputs[0].sizes) * self.out_features
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        specs = {"weight": ParameterSpec((self.out_features, inputs[0].sizes[-1]), self.init)}
+        if self.bias:
+            specs["bias"] = ParameterSpec((self.out_features,), self.bias_init)
+        return specs

@@ -1,0 +1,137 @@
+"""Merges of two tensors or more, and a number with a tensor."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from archdsl.diagnostics import ErrorCode
+from archdsl.ops.arguments import Number
+from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Types
+from archdsl.shapes import Layout, TensorType, layout_name
+
+
+def _common_layout(inputs: Types, code: ErrorCode, verb: str) -> Layout:
+    """The layout of all inputs, where axes without names fit any. Raises OpError."""
+    known = [(i, type_.layout) for i, type_ in enumerate(inputs) if type_.layout != "free"]
+    for operand, layout in known:
+        if layout != known[0][1]:
+            first = inputs[known[0][0]]
+            raise OpError(
+                code,
+                f"cannot {verb} {first} ({layout_name(first.layout)}) and {inputs[operand]} ({layout_name(layout)})",
+                help=_layout_help({layout, known[0][1]}),
+                operand=operand,
+            )
+    return known[0][1] if known else "free"
+
+
+def _layout_help(layouts: set[Layout]) -> str:
+    if layouts in ({"CHW", "HWC"}, {"CL", "LC"}):
+        return "turn one into the layout of the other with `channels_first` or `channels_last`"
+    return "give both one layout, with `flatten` or `reshape`"
+
+
+class AddOp(CostFreeOp):
+    """The sum of two tensors or more of one type. Errors: E301 types that differ. torch.add, from left to right."""
+
+    kind = "add"
+    arity = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        first = inputs[0]
+        if all(type_ == first for type_ in inputs):
+            return first
+        for operand, type_ in enumerate(inputs):
+            if type_.sizes != first.sizes:
+                message = f"cannot add {first} to {type_}"
+                raise OpError("E301", message, help=_projection(type_, first), operand=operand)
+        return TensorType(first.sizes, _common_layout(inputs, "E301", "add"))
+
+
+def _projection(type_: TensorType, wanted: TensorType) -> str:
+    """What would bring an image to the wanted shape, where a strided 1x1 convolution does."""
+    if type_.layout != "CHW" or wanted.layout != "CHW":
+        return "both must have one shape"
+    ratios = {-(-size // smaller) for size, smaller in zip(type_.sizes[1:], wanted.sizes[1:], strict=True)}
+    stride = ratios.pop()
+    if ratios or tuple([-(-size // stride) for size in type_.sizes[1:]]) != wanted.sizes[1:]:
+        return "both must have one shape: check the strides and the padding on the way to each"
+    strided = f", stride = {stride}" if stride > 1 else ""
+    return f"project it: `seq(conv({wanted.sizes[0]}, 1{strided}, bias = false) -> bn)`"
+
+
+class ConcatOp(CostFreeOp):
+    """Two tensors or more behind one another along the channels; all other sizes agree.
+
+    Errors: E302 sizes or layouts that differ, or axes without names. torch.cat.
+    """
+
+    kind = "concat"
+    arity = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        layout = _common_layout(inputs, "E302", "concatenate")
+        axis = TensorType(inputs[0].sizes, layout).channel_axis
+        if axis is None:
+            raise OpError("E302", f"cannot concatenate {inputs[0]}: nothing says which axis holds the channels")
+        first = inputs[0].sizes
+        for operand, type_ in enumerate(inputs):
+            if not _agree_beside(axis, type_.sizes, first):
+                message = f"cannot concatenate {inputs[0]} and {type_}: only the channels may differ"
+                hint = "check the strides and the padding on the way to each"
+                raise OpError("E302", message, help=hint, operand=operand)
+        channels = sum([type_.sizes[axis] for type_ in inputs])
+        return TensorType((*first[:axis], channels, *first[axis + 1 :]), layout)
+
+
+def _agree_beside(axis: int, sizes: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return sizes[:axis] == other[:axis] and sizes[axis + 1 :] == other[axis + 1 :] and len(sizes) == len(other)
+
+
+class MulOp(CostFreeOp):
+    """The product of two tensors or more, element by element; a size of 1 stands for the other's size.
+
+    So ``C x 1 x 1`` weights the channels of ``C x H x W`` (Hu et al. 2017, arXiv:1709.01507, section 3), and
+    ``1 x H x W`` its places. Errors: E303 sizes that differ and are not 1, other ranks or layouts. torch.mul.
+    """
+
+    kind = "mul"
+    arity = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        sizes = inputs[0].sizes
+        for operand, type_ in enumerate(inputs):
+            if len(type_.sizes) != len(sizes):
+                message = f"cannot multiply {inputs[0]} with {type_}: {len(sizes)} and {len(type_.sizes)} axes"
+                hint = "keep the axes: `global_avgpool` without `flatten`, 1x1 `conv` for `linear`"
+                raise OpError("E303", message, help=hint, operand=operand)
+            pairs = list(zip(sizes, type_.sizes, strict=True))
+            if any(a != b and 1 not in (a, b) for a, b in pairs):
+                message = f"cannot multiply {inputs[0]} with {type_}"
+                raise OpError("E303", message, help="sizes must agree or be 1", operand=operand)
+            sizes = tuple([max(pair) for pair in pairs])
+        return TensorType(sizes, _common_layout(inputs, "E303", "multiply"))
+
+
+class MulScalarOp(PointwiseOp):
+    """``value x``: any layout, same type. torch.mul."""
+
+    kind = "mul_scalar"
+    value: Number
+
+
+class AddScalarOp(PointwiseOp):
+    """``value + x``: any layout, same type. torch.add."""
+
+    kind = "add_scalar"
+    value: Number
+
+
+class RsubScalarOp(PointwiseOp):
+    """``value - x``: any layout, same type. torch.rsub."""
+
+    kind = "rsub_scalar"
+    value: Number

@@ -1,0 +1,224 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from archdsl.ops.arguments import (
+    Flag,
+    Number,
+    Numbers,
+    OptionalProbability,
+    PositiveInt,
+    PositiveNumber,
+    PositiveNumbers,
+)
+from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, Types, require_layout
+from archdsl.ops.channels import CHANNELS_FIRST_HELP, channel_axis, check_groups
+from archdsl.ops.init import Constant, VectorInit
+from archdsl.shapes import TensorType
+
+
+def _affine(channels: int, init: VectorInit, bias_init: VectorInit) -> dict[str, ParameterSpec]:
+    return {"weight": ParameterSpec((channels,), init), "bias": ParameterSpec((channels,), bias_init)}
+
+
+class BatchNormOp(CostFreeOp):
+    """Batch normalisation: each channel of ``C x H x W``, ``C x L`` or ``C`` to mean 0, variance 1 over the batch.
+
+    Then a factor and an offset per channel, with ``affine``. In eval mode the running statistics stand
+    in for the batch's. Parameters: ``weight``, ``bias`` (C). Buffers, with ``track_running_stats``:
+    ``running_mean``, ``running_var`` (C), ``num_batches_tracked`` (). ``momentum = none`` averages over all
+    batches alike. Errors: E306 another layout. torch.nn.BatchNorm2d, or BatchNorm1d for ``C x L`` and ``C``;
+    Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1.
+    """
+
+    kind = "bn"
+    eps: PositiveNumber = 1e-5
+    momentum: OptionalProbability = 0.1
+    affine: Flag = True
+    track_running_stats: Flag = True
+    init: VectorInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("bn", inputs[0], ("CHW", "CL", "C"), CHANNELS_FIRST_HELP)
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
+
+    @override
+    def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        if not self.track_running_stats:
+            return {}
+        channels = inputs[0].sizes[:1]
+        return {
+            "running_mean": ParameterSpec(channels),
+            "running_var": ParameterSpec(channels),
+            "num_batches_tracked": ParameterSpec((), dtype="int64"),
+        }
+
+
+class LayerNormOp(CostFreeOp):
+    """Layer normalisation: the channels at each place of ``C``, ``L x C`` or ``H x W x C`` to mean 0, variance 1.
+
+    Then a factor (``affine``) and an offset (``bias`` as well) per channel. Parameters: ``weight``, ``bias`` (C).
+    Errors: E306 for ``C x H x W``, where ``ln2d`` does it, and ``C x L``. torch.nn.LayerNorm; Ba et al. 2016,
+    arXiv:1607.06450, section 3.
+    """
+
+    kind = "ln"
+    eps: PositiveNumber = 1e-5
+    affine: Flag = True
+    bias: Flag = True
+    init: VectorInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        hint = "use `ln2d`" if inputs[0].layout == "CHW" else "write `channels_last` before it"
+        require_layout("ln", inputs[0], ("C", "LC", "HWC"), hint)
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        if not self.affine:
+            return {}
+        specs = _affine(inputs[0].sizes[-1], self.init, self.bias_init)
+        return specs if self.bias else {"weight": specs["weight"]}
+
+
+class LayerNorm2dOp(CostFreeOp):
+    """Layer normalisation over the channels at each place of an image ``C x H x W``, with factor and offset.
+
+    Parameters: ``weight``, ``bias`` (C). Errors: E306 for other layouts, where ``ln`` does it. torch.nn.LayerNorm
+    between two permutations; Liu et al. 2022, arXiv:2201.03545, section 2.6.
+    """
+
+    kind = "ln2d"
+    eps: PositiveNumber = 1e-6
+    init: VectorInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("ln2d", inputs[0], ("CHW",), "use `ln`")
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return _affine(inputs[0].sizes[0], self.init, self.bias_init)
+
+
+class GroupNormOp(CostFreeOp):
+    """Group normalisation: ``num_groups`` groups of channels of ``C x H x W``, ``C x L`` or ``C``, each to mean 0,
+    variance 1; then, with ``affine``, a factor and an offset per channel.
+
+    Parameters: ``weight``, ``bias`` (C). Errors: E305 groups that do not divide the channels, E306 another
+    layout. torch.nn.GroupNorm; Wu and He 2018, arXiv:1803.08494, section 3.1.
+    """
+
+    kind = "gn"
+    num_groups: PositiveInt
+    eps: PositiveNumber = 1e-5
+    affine: Flag = True
+    init: VectorInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("gn", inputs[0], ("CHW", "CL", "C"), CHANNELS_FIRST_HELP)
+        channels = inputs[0].sizes[0]
+        check_groups("gn", self.num_groups, channels, channels, argument="num_groups")
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
+
+
+class InstanceNormOp(CostFreeOp):
+    """Instance normalisation: each channel of each image ``C x H x W`` to mean 0, variance 1.
+
+    Then, with ``affine``, a factor and an offset per channel. Parameters: ``weight``, ``bias`` (C). Errors: E306
+    another layout, E308 an image of one pixel, which has no variance. torch.nn.InstanceNorm2d; Ulyanov et
+    al. 2016, arXiv:1607.08022.
+    """
+
+    kind = "instance_norm"
+    eps: PositiveNumber = 1e-5
+    affine: Flag = False
+    init: VectorInit = None
+    bias_init: VectorInit = None
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("instance_norm", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        if inputs[0].sizes[1:] == (1, 1):
+            message = f"`instance_norm` takes images of two pixels or more, but gets {inputs[0]}"
+            raise OpError("E308", message, help="move it before the pooling")
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
+
+
+class NormalizeOp(CostFreeOp):
+    """``(x - mean) / std`` per channel of an image ``C x H x W``, with given numbers: no parameters, no buffers.
+
+    ``mean`` and ``std`` are lists of a number per channel. Errors: E306 another layout, E308 a list of another
+    length. torchvision.transforms.Normalize.
+    """
+
+    kind = "normalize"
+    mean: Numbers
+    std: PositiveNumbers
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if len(self.mean) != len(self.std):
+            message = "`mean` and `std` must be of one length, got {mean} and {std} numbers"
+            raise PydanticCustomError("lengths", message, {"mean": len(self.mean), "std": len(self.std)})
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("normalize", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels = inputs[0].sizes[0]
+        if len(self.mean) != channels:
+            message = f"`normalize` has {len(self.mean)} means, but its input {inputs[0]} has {channels} channels"
+            raise OpError("E308", message, argument="mean")
+        return inputs[0]
+
+
+class ScaleOp(CostFreeOp):
+    """A learned factor per channel, at first ``value`` for all: any layout with channels, same type.
+
+    Its one parameter stands at the op's own path (own name ``""``), as ``layer_scale: scale(1e-6)`` needs it,
+    with the channels first and a 1 for each axis behind them: (C, 1, 1) on ``C x H x W``, (C) on ``H x W x C``.
+    Errors: E306 a layout without channels. Touvron et al. 2021, arXiv:2103.17239, section 2 (LayerScale).
+    """
+
+    kind = "scale"
+    value: Number = 1.0
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        channel_axis("scale", inputs[0])
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        type_ = inputs[0]
+        axis = channel_axis("scale", type_)
+        shape = (type_.sizes[axis], *(1,) * (len(type_.sizes) - axis - 1))
+        return {"": ParameterSpec(shape, Constant(value=self.value))}

@@ -1,0 +1,149 @@
+"""Pooling over height and width."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Self
+
+from pydantic import model_validator
+from typing_extensions import override
+
+from archdsl.ops.arguments import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
+from archdsl.ops.base import CostFreeOp, Op, OpError, Types, require_layout
+from archdsl.ops.channels import CHANNELS_FIRST_HELP
+from archdsl.ops.window import WindowedOp, check_half_padding
+from archdsl.shapes import TensorType
+
+
+class _WindowPoolOp(WindowedOp, CostFreeOp):
+    """A pool over sliding windows; subclasses declare ``ceil``."""
+
+    @model_validator(mode="after")
+    def _check_padding(self) -> Self:
+        check_half_padding(self.__dict__["kernel_size"], self.__dict__["padding"])
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout(self.kind, inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, *sizes = inputs[0].sizes
+        return TensorType((channels, *self.window_sizes(tuple(sizes), self.__dict__["ceil"])), "CHW")
+
+
+class MaxPoolOp(_WindowPoolOp):
+    """The largest element of each window: ``C x H x W`` to ``C x H' x W'``, sizes as ``conv``.
+
+    ``stride`` is the kernel's size unless given. With ``ceil`` a last, partial window counts as well, unless it
+    would start in the padding. ``padding`` is at most half the kernel. Errors: E304 kernel larger than the padded
+    input, E306 another layout. torch.nn.MaxPool2d.
+    """
+
+    kind = "maxpool"
+    kernel_size: Pair
+    stride: OpenPair = OPEN
+    padding: OpenPaddingPair = OPEN
+    dilation: Pair = (1, 1)
+    ceil: Flag = False
+
+
+class AvgPoolOp(_WindowPoolOp):
+    """The mean of each window: ``C x H x W`` to ``C x H' x W'``, sizes as ``maxpool``.
+
+    Zeros of the padding count in the mean unless ``count_include_pad = false``. Errors: E304 kernel larger than
+    the padded input, E306 another layout. torch.nn.AvgPool2d.
+    """
+
+    kind = "avgpool"
+    kernel_size: Pair
+    stride: OpenPair = OPEN
+    padding: OpenPaddingPair = OPEN
+    ceil: Flag = False
+    count_include_pad: Flag = True
+
+
+class _WholeImagePoolOp(CostFreeOp):
+    """A pool of any image to a fixed size."""
+
+    def output_sizes(self) -> tuple[int, int]:
+        """Height and width of the output."""
+        return (1, 1)
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout(self.kind, inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        return TensorType((inputs[0].sizes[0], *self.output_sizes()), "CHW")
+
+
+class GlobalAvgPoolOp(_WholeImagePoolOp):
+    """The mean of each channel: ``C x H x W`` to ``C x 1 x 1``. Errors: E306 another layout.
+
+    torch.nn.AdaptiveAvgPool2d(1); Lin et al. 2013, arXiv:1312.4400, section 3.2.
+    """
+
+    kind = "global_avgpool"
+
+
+class GlobalMaxPoolOp(_WholeImagePoolOp):
+    """The largest element of each channel: ``C x H x W`` to ``C x 1 x 1``. Errors: E306 another layout.
+
+    torch.nn.AdaptiveMaxPool2d(1).
+    """
+
+    kind = "global_maxpool"
+
+
+class AdaptiveAvgPoolOp(_WholeImagePoolOp):
+    """Means of windows that cover the image: ``C x H x W`` to ``C`` x ``output_size``, from any size.
+
+    Errors: E306 another layout. torch.nn.AdaptiveAvgPool2d.
+    """
+
+    kind = "adaptive_avgpool"
+    output_size: Pair
+
+    @override
+    def output_sizes(self) -> tuple[int, int]:
+        return self.output_size
+
+
+class AdaptiveMaxPoolOp(_WholeImagePoolOp):
+    """Largest elements of windows that cover the image: ``C x H x W`` to ``C`` x ``output_size``, from any size.
+
+    Errors: E306 another layout. torch.nn.AdaptiveMaxPool2d.
+    """
+
+    kind = "adaptive_maxpool"
+    output_size: Pair
+
+    @override
+    def output_sizes(self) -> tuple[int, int]:
+        return self.output_size
+
+
+class BlurPoolOp(Op):
+    """Every ``stride``-th element after a binomial low-pass filter: ``C x H x W`` to ``C x H' x W'``.
+
+    Pads by reflection, ``floor((kernel_size - 1) / 2)`` before and ``floor(kernel_size / 2)`` after, and applies
+    the filter (a row of Pascal's triangle times itself, sum 1) to each channel, so ``H' = ceil(H / stride)``.
+    No parameters, nothing in the state_dict. MACs: those of the depthwise convolution that it is.
+    Errors: E306 another layout, E308 an image not larger than the padding. Zhang 2019, arXiv:1904.11486,
+    section 3.
+    """
+
+    kind = "blurpool"
+    kernel_size: PositiveInt = 3
+    stride: PositiveInt = 2
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("blurpool", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, height, width = inputs[0].sizes
+        padding = self.kernel_size // 2
+        if min(height, width) <= padding:
+            message = f"`blurpool` reflects {padding} rows and columns, too many for its input {inputs[0]}"
+            raise OpError("E308", message, argument="kernel_size")
+        return TensorType((channels, -(-height // self.stride), -(-width // self.stride)), "CHW")
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return prod(output.sizes) * self.kernel_size**2

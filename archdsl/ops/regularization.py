@@ -1,0 +1,45 @@
+"""Noise that acts in training only: in eval mode each is the identity."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from archdsl.ops.arguments import Probability
+from archdsl.ops.base import CostFreeOp, PointwiseOp, Types, require_layout
+from archdsl.shapes import TensorType
+
+
+class DropoutOp(PointwiseOp):
+    """Sets each element to 0 with probability ``p`` and scales the others by ``1 / (1 - p)``: any layout, same type.
+
+    torch.nn.Dropout; Srivastava et al. 2014.
+    """
+
+    kind = "dropout"
+    p: Probability = 0.5
+
+
+class Dropout2dOp(CostFreeOp):
+    """As ``dropout``, but whole channels of ``C x H x W``. Errors: E306 another layout.
+
+    torch.nn.Dropout2d; Tompson et al. 2014, arXiv:1411.4280, section 3.2.
+    """
+
+    kind = "dropout2d"
+    p: Probability = 0.5
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("dropout2d", inputs[0], ("CHW",))
+        return inputs[0]
+
+
+class DropPathOp(PointwiseOp):
+    """Stochastic depth: sets whole examples to 0 with probability ``p`` and scales the others by ``1 / (1 - p)``.
+
+    Placed at a residual branch's end it drops the branch. Any layout, same type.
+    torchvision.ops.StochasticDepth(p, "row"); Huang et al. 2016, arXiv:1603.09382, section 3.
+    """
+
+    kind = "drop_path"
+    p: Probability

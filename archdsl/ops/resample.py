@@ -1,0 +1,152 @@
+"""Ops that change an image's size without windows: upsampling, shuffles, borders."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from archdsl.ops.arguments import (
+    Border,
+    Flag,
+    Number,
+    NumberPair,
+    OptionalPaddingPair,
+    Pair,
+    PositiveInt,
+)
+from archdsl.ops.base import CostFreeOp, OpError, Types, require_layout
+from archdsl.ops.channels import CHANNELS_FIRST_HELP
+from archdsl.shapes import TensorType
+
+
+class UpsampleOp(CostFreeOp):
+    """The image at ``scale_factor`` times its size: ``C x H x W`` to ``C x floor(H s) x floor(W s)``.
+
+    ``scale_factor`` is a number, or one for the height and one for the width; below 1 it shrinks.
+    ``align_corners`` (``bilinear`` and ``bicubic`` only) keeps the corners' values. Errors: E306 another
+    layout, E308 an empty output. torch.nn.Upsample.
+    """
+
+    kind = "upsample"
+    scale_factor: NumberPair
+    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"] = "nearest"
+    align_corners: Flag = False
+
+    @model_validator(mode="after")
+    def _check_align_corners(self) -> Self:
+        if self.align_corners and self.mode.startswith("nearest"):
+            message = "`align_corners` goes with `bilinear` and `bicubic`, not with `{mode}`"
+            raise PydanticCustomError("align_corners", message, {"mode": self.mode})
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("upsample", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, *sizes = inputs[0].sizes
+        height, width = [floor(size * factor) for size, factor in zip(sizes, self.scale_factor, strict=True)]
+        if min(height, width) < 1:
+            message = f"`upsample` would make an image of {height}x{width} from {inputs[0]}"
+            raise OpError("E308", message, argument="scale_factor")
+        return TensorType((channels, height, width), "CHW")
+
+
+class PixelShuffleOp(CostFreeOp):
+    """Channels to places: ``C x H x W`` to ``C / f^2 x H f x W f`` for a ``factor`` f.
+
+    Errors: E306 another layout, E308 channels that f^2 does not divide. torch.nn.PixelShuffle; Shi et al.
+    2016, arXiv:1609.05158, section 2.2.
+    """
+
+    kind = "pixel_shuffle"
+    factor: PositiveInt
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("pixel_shuffle", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, height, width = inputs[0].sizes
+        if channels % self.factor**2:
+            message = f"`pixel_shuffle` by {self.factor} needs a multiple of {self.factor**2} channels, not {channels}"
+            raise OpError("E308", message, argument="factor")
+        return TensorType((channels // self.factor**2, height * self.factor, width * self.factor), "CHW")
+
+
+class SpaceToDepthOp(CostFreeOp):
+    """Places to channels, what ``pixel_shuffle`` undoes: ``C x H x W`` to ``C f^2 x H / f x W / f``.
+
+    Errors: E306 another layout, E308 sizes that ``factor`` does not divide. torch.nn.PixelUnshuffle.
+    """
+
+    kind = "space_to_depth"
+    factor: PositiveInt
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("space_to_depth", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, height, width = inputs[0].sizes
+        if height % self.factor or width % self.factor:
+            message = f"`space_to_depth` by {self.factor} does not divide the height and width of {inputs[0]}"
+            raise OpError("E308", message, argument="factor")
+        return TensorType((channels * self.factor**2, height // self.factor, width // self.factor), "CHW")
+
+
+class PadOp(CostFreeOp):
+    """Rows and columns around an image: ``C x H x W`` to ``C x (H + top + bottom) x (W + left + right)``.
+
+    ``sizes`` is a number for all sides, ``height x width``, or a list of left, right, top and bottom, as torch orders
+    them. ``mode`` constant fills with ``value``. Errors: E306 another layout, E308 borders that ``reflect`` or
+    ``circular`` cannot fill from the image. torch.nn.functional.pad.
+    """
+
+    kind = "pad"
+    sizes: Border
+    value: Number = 0.0
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("pad", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels, height, width = inputs[0].sizes
+        left, right, top, bottom = self.sizes
+        self._check_source(height, max(top, bottom), "height")
+        self._check_source(width, max(left, right), "width")
+        return TensorType((channels, height + top + bottom, width + left + right), "CHW")
+
+    def _check_source(self, size: int, border: int, axis: str) -> None:
+        most = {"reflect": size - 1, "circular": size}.get(self.mode)
+        if most is not None and border > most:
+            message = f"`pad` in mode {self.mode} adds at most {most} to the {axis} {size}, but is asked for {border}"
+            raise OpError("E308", message, argument="sizes")
+
+
+class CropOp(CostFreeOp):
+    """A part of an image: ``C x H x W`` to ``C`` x ``size``.
+
+    ``offset`` is its first row and column; without it the part is the centre, with the smaller border before
+    it. Errors: E306 another layout, E308 a part outside the image. Slicing in torch.
+    """
+
+    kind = "crop"
+    size: Pair
+    offset: OptionalPaddingPair = None
+
+    def start(self, type_: TensorType) -> tuple[int, int]:
+        """First row and column that are kept of an image of this type."""
+        if self.offset is not None:
+            return self.offset
+        _, height, width = type_.sizes
+        return (height - self.size[0]) // 2, (width - self.size[1]) // 2
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("crop", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        _, height, width = inputs[0].sizes
+        row, column = self.start(inputs[0])
+        if min(row, column) < 0 or row + self.size[0] > height or column + self.size[1] > width:
+            at = f" at row {row}, column {column}" if self.offset is not None else ""
+            message = f"cannot crop {self.size[0]}x{self.size[1]}{at} from {inputs[0]}"
+            raise OpError("E308", message, argument="size")
+        return TensorType((inputs[0].sizes[0], *self.size), "CHW")

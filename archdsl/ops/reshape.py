@@ -1,0 +1,131 @@
+"""Ops that move or regroup elements and compute nothing."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from archdsl.ops.arguments import Axes, Sizes
+from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Types, require_layout
+from archdsl.shapes import Layout, TensorType, format_sizes
+
+
+class InputOp(CostFreeOp):
+    """A tensor that enters the network, of these sizes without the batch, and this layout."""
+
+    kind = "input"
+    arity = 0
+    sizes: Sizes
+    layout: Layout
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        return TensorType(self.sizes, self.layout)
+
+
+class IdentityOp(PointwiseOp):
+    """``x``: any layout, same type. Unlike ``id`` it is a node and uses up a position. torch.nn.Identity."""
+
+    kind = "identity"
+
+
+class FlattenOp(CostFreeOp):
+    """All elements in one axis, in order: any layout to ``C``. torch.nn.Flatten."""
+
+    kind = "flatten"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        return TensorType((inputs[0].elements,), "C")
+
+
+class ReshapeOp(CostFreeOp):
+    """The elements in order, in these sizes: to ``C``, ``L x C``, ``C x H x W`` or more axes without names.
+
+    Errors: E308 another number of elements. torch.reshape, the batch kept.
+    """
+
+    kind = "reshape"
+    sizes: Sizes
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        wanted = prod(self.sizes)
+        if inputs[0].elements != wanted:
+            raise OpError(
+                "E308",
+                f"cannot reshape {inputs[0]} ({inputs[0].elements} elements) to "
+                f"{format_sizes(self.sizes)} ({wanted} elements)",
+                argument="sizes",
+            )
+        return TensorType.of(self.sizes)
+
+
+_PERMUTED_LAYOUTS: dict[tuple[Layout, tuple[int, ...]], Layout] = {
+    ("CHW", (1, 2, 0)): "HWC",
+    ("HWC", (2, 0, 1)): "CHW",
+    ("CL", (1, 0)): "LC",
+    ("LC", (1, 0)): "CL",
+}
+
+
+class PermuteOp(CostFreeOp):
+    """The axes in another order: axis ``i`` of the output is axis ``axes[i]`` of the input; the batch is not counted.
+
+    The output has the layout that the axes then have (``permute([1, 2, 0])`` of ``C x H x W`` is ``H x W x C``), or
+    axes without names. Errors: E308 another number of axes. torch.permute.
+    """
+
+    kind = "permute"
+    axes: Axes
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> Self:
+        if sorted(self.axes) != list(range(len(self.axes))):
+            message = "`axes` must name each axis from 0 once, got {axes}"
+            raise PydanticCustomError("axes", message, {"axes": str(list(self.axes))})
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        sizes, layout = inputs[0]
+        if len(sizes) != len(self.axes):
+            message = f"`permute` orders {len(self.axes)} axes, but its input {inputs[0]} has {len(sizes)}"
+            raise OpError("E308", message, argument="axes")
+        unchanged = self.axes == tuple(range(len(sizes)))
+        permuted = layout if unchanged else _PERMUTED_LAYOUTS.get((layout, self.axes), "free")
+        return TensorType(tuple([sizes[axis] for axis in self.axes]), permuted)
+
+
+class ChannelsLastOp(CostFreeOp):
+    """The channels behind the places: ``C x H x W`` to ``H x W x C``, ``C x L`` to ``L x C``.
+
+    Errors: E306 another layout. torch.permute.
+    """
+
+    kind = "channels_last"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("channels_last", inputs[0], ("CHW", "CL"))
+        channels, *places = inputs[0].sizes
+        return TensorType((*places, channels), "HWC" if inputs[0].layout == "CHW" else "LC")
+
+
+class ChannelsFirstOp(CostFreeOp):
+    """The channels before the places: ``H x W x C`` to ``C x H x W``, ``L x C`` to ``C x L``.
+
+    Errors: E306 another layout. torch.permute.
+    """
+
+    kind = "channels_first"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("channels_first", inputs[0], ("HWC", "LC"))
+        *places, channels = inputs[0].sizes
+        return TensorType((channels, *places), "CHW" if inputs[0].layout == "HWC" else "CL")

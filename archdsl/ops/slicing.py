@@ -1,0 +1,119 @@
+"""Ops that take, add or reorder channels, and pick tokens."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from archdsl.ops.arguments import AnyInt, OptionalInt, PositiveInt
+from archdsl.ops.base import CostFreeOp, OpError, Types, require_layout
+from archdsl.ops.channels import CHANNELS_FIRST_HELP, channel_axis, check_groups, with_size
+from archdsl.shapes import TensorType
+
+
+class ChunkOp(CostFreeOp):
+    """The ``index``-th of ``chunks`` equal parts of the channels: any layout with channels.
+
+    A negative index counts from the end. Errors: E222 no such part, E305 channels that ``chunks`` does not
+    divide (torch would make the last part smaller), E306 a layout without channels. torch.chunk.
+    """
+
+    kind = "chunk"
+    chunks: PositiveInt
+    index: AnyInt
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        axis = channel_axis("chunk", inputs[0])
+        channels = inputs[0].sizes[axis]
+        check_groups("chunk", self.chunks, channels, channels, argument="chunks")
+        if not -self.chunks <= self.index < self.chunks:
+            message = f"`chunk` makes {self.chunks} parts, numbered from 0: there is no part {self.index}"
+            raise OpError("E222", message, argument="index")
+        return with_size(inputs[0], axis, channels // self.chunks)
+
+
+class ChannelSliceOp(CostFreeOp):
+    """The channels from ``start`` to before ``stop`` (to the end, unless given): any layout with channels.
+
+    Negative numbers count from the end. Errors: E222 a range that is empty or leaves the channels, E306 a
+    layout without channels. Slicing in torch.
+    """
+
+    kind = "channel_slice"
+    start: AnyInt
+    stop: OptionalInt = None
+
+    def bounds(self, channels: int) -> tuple[int, int]:
+        """First channel kept and first one behind, from 0, of an input with ``channels`` channels."""
+        stop = channels if self.stop is None else self.stop
+        return self.start + channels * (self.start < 0), stop + channels * (stop < 0)
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        axis = channel_axis("channel_slice", inputs[0])
+        channels = inputs[0].sizes[axis]
+        start, stop = self.bounds(channels)
+        if not 0 <= start < stop <= channels:
+            written = f"{self.start} to {'the end' if self.stop is None else self.stop}"
+            message = f"`channel_slice` from {written} is no range within the {channels} channels of {inputs[0]}"
+            raise OpError("E222", message, argument="start")
+        return with_size(inputs[0], axis, stop - start)
+
+
+class PadChannelsOp(CostFreeOp):
+    """Channels of zeros behind those of ``C x H x W``: to ``out_channels x H x W``.
+
+    All new channels stand behind the old ones, as in the authors' code for the parameter-free shortcut ("option
+    A"). Errors: E306 another layout, E308 fewer channels than the input has. torch.nn.functional.pad; He et
+    al. 2015, arXiv:1512.03385, section 3.3.
+    """
+
+    kind = "pad_channels"
+    out_channels: PositiveInt
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("pad_channels", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels = inputs[0].sizes[0]
+        if self.out_channels < channels:
+            message = f"`pad_channels` to {self.out_channels} channels cannot take {inputs[0]}, which has more"
+            raise OpError("E308", message, help="use `channel_slice` to drop channels", argument="out_channels")
+        return with_size(inputs[0], 0, self.out_channels)
+
+
+class ChannelShuffleOp(CostFreeOp):
+    """Interleaves groups of channels of ``C x H x W``: channel ``g n + i`` of ``groups`` groups of n becomes
+    channel ``i groups + g``. Same type.
+
+    Errors: E305 groups that do not divide the channels, E306 another layout. torch.nn.ChannelShuffle; Zhang et
+    al. 2017, arXiv:1707.01083, section 3.1.
+    """
+
+    kind = "channel_shuffle"
+    groups: PositiveInt
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("channel_shuffle", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        channels = inputs[0].sizes[0]
+        check_groups("channel_shuffle", self.groups, channels, channels)
+        return inputs[0]
+
+
+class SelectOp(CostFreeOp):
+    """One token of ``L x C``, counted from 0, from the end when negative: to ``C``.
+
+    Errors: E222 no such token, E306 another layout. torch.select.
+    """
+
+    kind = "select"
+    index: AnyInt
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("select", inputs[0], ("LC",))
+        length, channels = inputs[0].sizes
+        if not -length <= self.index < length:
+            message = f"`select` finds {length} tokens in {inputs[0]}, numbered from 0: there is no token {self.index}"
+            raise OpError("E222", message, argument="index")
+        return TensorType((channels,), "C")
