@@ -1,0 +1,188 @@
+"""The pipeline, from a spec's name or text to its graph and its module. Nothing here prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl import syntax
+from archdsl.bundled_specs import bundled
+from archdsl.diagnostics import ArchError, Diagnostic, Label, Problems
+from archdsl.elaborate import elaborate
+from archdsl.elaborate.faults import nearest, suggestion
+from archdsl.elaborate.modules import LoadedModule, Location, ModuleLoader, bundled_location
+from archdsl.elaborate.resolve import unknown_names
+from archdsl.elaborate.settings import from_value
+from archdsl.elaborate.values import Given
+from archdsl.graph import Graph
+from archdsl.limits import DEFAULT_LIMITS, Limits
+from archdsl.parser import parse_expression
+from archdsl.source import Source
+
+if TYPE_CHECKING:
+    import torch
+    from torch.fx import GraphModule
+
+Spec = str | os.PathLike[str] | Source
+InputSize = tuple[int, ...] | str
+
+
+def load(
+    spec: Spec,
+    /,
+    *,
+    network: str | None = None,
+    input: InputSize | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    set_texts: Mapping[str, str] | None = None,
+    **parameters: object,
+) -> Graph:
+    """The graph of a network, with shapes inferred and every rule checked; never imports torch.
+
+    ``spec`` is a path, a bundled name (``"resnet50"``) or source text, bare or as a ``Source`` with
+    the name that diagnostics show. ``network`` names one of
+    several in a file. ``input`` builds at another size than the declared one: ``(3, 32, 32)`` or
+    ``"3x32x32"``, without the batch. ``parameters`` are the network's parameters as numbers,
+    strings, booleans, None or lists; ``set_texts`` are such values as a spec would write them.
+
+    Raises ArchError with every diagnostic found.
+    """
+    module = load_module(spec, limits)
+    chosen = choose_network(module, network)
+    settings = _settings(chosen, set_texts or {}, parameters, limits)
+    graph, problems = elaborate(module, chosen, settings, limits, _sizes(input))
+    if graph is None:
+        raise ArchError(problems)
+    return graph
+
+
+def build(
+    spec: Spec,
+    /,
+    *,
+    network: str | None = None,
+    input: InputSize | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    set_texts: Mapping[str, str] | None = None,
+    init: bool = True,
+    device: str | torch.device = "cpu",
+    weights: str | os.PathLike[str] | None = None,
+    **parameters: object,
+) -> GraphModule:
+    """The network as a ``torch.fx.GraphModule``, in training mode; takes the arguments of ``load``.
+
+    ``init=False`` leaves the parameters as empty memory, for weights that are loaded next.
+    ``weights`` is a checkpoint (.pth, .pt or .safetensors) to load strictly.
+
+    Raises ArchError: what ``load`` raises, and E601 to E607 for weights, device and backend.
+    """
+    graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, **parameters)
+    from archdsl.backends.devices import usable_device
+    from archdsl.backends.fx import to_graph_module
+
+    module = to_graph_module(graph, init=init and weights is None, device=usable_device(device))
+    if weights is not None:
+        from archdsl.backends.weights import load_weights
+
+        load_weights(module, Path(weights))
+    return module
+
+
+def check(spec: Spec, /, *, network: str | None = None, limits: Limits = DEFAULT_LIMITS) -> list[Diagnostic]:
+    """Everything that is wrong with a file: its text, its imports, and each network as declared.
+
+    A network whose parameters have no defaults is not elaborated, and neither are blocks that no
+    network uses: of these the names are checked. Never imports torch.
+    """
+    try:
+        module = load_module(spec, limits)
+        networks = [choose_network(module, network)] if network else list(module.networks().values())
+    except ArchError as error:
+        return list(error.diagnostics)
+    problems = Problems()
+    problems.extend(unknown_names(module, limits))
+    for declared in networks:
+        if all(parameter.default is not None for parameter in declared.parameters):
+            problems.extend(elaborate(module, declared, {}, limits)[1])
+    return list(ArchError(problems).diagnostics)
+
+
+def load_module(spec: Spec, limits: Limits = DEFAULT_LIMITS) -> LoadedModule:
+    """The parsed file with its imports. Raises ArchError with all faults of all files."""
+    loader = ModuleLoader(limits)
+    if isinstance(spec, str) and _is_text(spec):
+        spec = Source("<string>", spec)
+    module = loader.load_text(spec) if isinstance(spec, Source) else loader.load(locate(spec))
+    loader.problems.raise_if_any()
+    assert module is not None
+    return module
+
+
+def locate(spec: str | os.PathLike[str]) -> Location:
+    """Where a path or a bundled name leads. Raises ArchError E001 with the nearest names."""
+    name = os.fspath(spec)
+    path = Path(name)
+    if path.suffix == ".arch" or path.exists():
+        return Location(name, path)
+    if name in bundled():
+        location = bundled_location(f"{name}.arch")
+        assert location is not None
+        return location
+    near = nearest(name, [*bundled(), *(str(file) for file in Path().glob("*.arch"))])
+    help_ = f"did you mean `{near}`?" if near else "`archdsl list` shows the bundled specs"
+    raise ArchError(Diagnostic("E001", f"`{name}` is neither a file nor a bundled spec", help=(help_,)))
+
+
+def choose_network(module: LoadedModule, name: str | None) -> syntax.Network:
+    """The network to build: by name, the only one, or the one named as its file. Raises ArchError."""
+    networks = module.networks()
+    if name is not None and name in networks:
+        return networks[name]
+    listed = ", ".join(f"`{known}`" for known in networks)
+    span = module.parsed.declarations[0].span if module.parsed.declarations else None
+    place = Label(span) if span else None
+    if name is not None:
+        hint = suggestion(name, networks) or (f"it has {listed}" if listed else "")
+        message = f"`{module.source.name}` has no network `{name}`"
+        raise ArchError(Diagnostic("E404", message, place, help=(hint,) if hint else ()))
+    if not networks:
+        hint = "a network is declared as `network name { input 3x224x224 ... }`"
+        raise ArchError(Diagnostic("E404", f"`{module.source.name}` declares no network", place, help=(hint,)))
+    stem = Path(module.source.name).stem
+    if len(networks) > 1 and stem not in networks:
+        hint = f"choose one with `--network`, or write `{module.source.name}:NAME`: {listed}"
+        raise ArchError(Diagnostic("E405", f"`{module.source.name}` has several networks", place, help=(hint,)))
+    return networks[stem] if stem in networks else next(iter(networks.values()))
+
+
+def _is_text(spec: str) -> bool:
+    return "\n" in spec or "{" in spec
+
+
+def _settings(
+    network: syntax.Network,
+    texts: Mapping[str, str],
+    values: Mapping[str, object],
+    limits: Limits,
+) -> dict[str, Given | syntax.Expression]:
+    settings: dict[str, Given | syntax.Expression] = {
+        name: parse_expression(Source(f"--set {name}", text), limits) for name, text in texts.items()
+    }
+    settings.update((name, from_value(name, value, network)) for name, value in values.items())
+    return settings
+
+
+def _sizes(size: InputSize | None) -> tuple[int, ...] | None:
+    if size is None:
+        return None
+    parts = tuple(size.split("x")) if isinstance(size, str) else tuple(size)
+    try:
+        sizes = tuple(int(part) for part in parts)
+        if sizes and all(size == part or isinstance(part, str) for size, part in zip(sizes, parts, strict=True)):
+            return sizes
+    except (TypeError, ValueError, OverflowError):
+        pass
+    message = f"`{size}` is no input size"
+    raise ArchError(Diagnostic("E309", message, help=("write sizes without the batch, such as `3x32x32`",)))

@@ -1,0 +1,63 @@
+"""Syntax to Graph: modules and imports, names, blocks, shapes."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from archdsl import syntax
+from archdsl.diagnostics import Diagnostic
+from archdsl.elaborate.faults import Fault, Poisoned, Reporter, Stopped
+from archdsl.elaborate.modules import LoadedModule
+from archdsl.elaborate.networks import NetworkBuilder
+from archdsl.elaborate.session import Session
+from archdsl.elaborate.values import Given
+from archdsl.graph import Graph
+from archdsl.limits import Limits
+
+FRAMES_PER_CALL = 400
+"""Python frames that one call of a block may need at the nesting limit; the stack is sized by it."""
+
+
+def elaborate(
+    module: LoadedModule,
+    network: syntax.Network,
+    settings: Mapping[str, Given | syntax.Expression],
+    limits: Limits,
+    sizes: tuple[int, ...] | None = None,
+) -> tuple[Graph | None, list[Diagnostic]]:
+    """The graph of one network with these parameters and this input, and what is wrong with it.
+
+    ``sizes`` replaces the declared input. The graph is None where there are errors.
+    """
+    reporter = Reporter(limits)
+    builder = NetworkBuilder(Session(limits, reporter))
+    graph = None
+    with _room(limits):
+        try:
+            graph = builder.build(module, network, settings, sizes)
+        except Fault as fault:
+            reporter.problems.add(fault.diagnostic)
+        except (Poisoned, Stopped):
+            pass
+        except RecursionError:
+            message = "this nests deeper than the compiler can follow"
+            reporter.problems.add(reporter.fault("E503", message, network.name.span).diagnostic)
+    problems = list(reporter.problems)
+    return (None if problems else graph), problems
+
+
+@contextmanager
+def _room(limits: Limits) -> Iterator[None]:
+    """Stack for the deepest program within the limits, and no garbage collection over a graph that only grows."""
+    frames, collecting = sys.getrecursionlimit(), gc.isenabled()
+    sys.setrecursionlimit(max(frames, limits.calls * FRAMES_PER_CALL))
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(frames)
+        if collecting:
+            gc.enable()

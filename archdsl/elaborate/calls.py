@@ -1,0 +1,262 @@
+"""Arguments: of functions and blocks to their parameters, of ops and initialisers to their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from archdsl import syntax
+from archdsl.diagnostics import Label
+from archdsl.elaborate.environment import Defaults, Environment
+from archdsl.elaborate.faults import Fault, suggestion
+from archdsl.elaborate.values import Given, InitializerReference, InitializerValue, describe, whole
+from archdsl.ops import OPS
+from archdsl.ops.base import Op
+from archdsl.source import Span
+
+if TYPE_CHECKING:
+    from archdsl.elaborate.expressions import Evaluator
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The values of a call's arguments, each with its place."""
+
+    positional: list[Given] = field(default_factory=list)
+    named: dict[str, Given] = field(default_factory=dict)
+    names: dict[str, Span] = field(default_factory=dict)
+    """Where the keywords are written."""
+
+
+def split_arguments(
+    evaluator: Evaluator, arguments: tuple[syntax.Argument, ...], environment: Environment
+) -> Arguments:
+    """Evaluates a call's arguments. Raises Fault E214 where a name is given twice."""
+    given = Arguments()
+    for argument in arguments:
+        value = Given(evaluator.evaluate(argument.value, environment), argument.value.span)
+        if argument.name is None:
+            given.positional.append(value)
+        elif argument.name.name in given.named:
+            raise _twice(evaluator, argument.name.name, argument.name.span, given.named[argument.name.name].span)
+        else:
+            given.named[argument.name.name] = value
+            given.names[argument.name.name] = argument.name.span
+    return given
+
+
+def _twice(evaluator: Evaluator, name: str, span: Span, first: Span | None) -> Fault:
+    labels = (Label(first, "given here already"),) if first else ()
+    return evaluator.fault("E214", f"the argument `{name}` is given twice", span, labels=labels)
+
+
+def match_names(
+    evaluator: Evaluator, callee: str, names: tuple[str, ...], given: Arguments, call: Span
+) -> dict[str, Given]:
+    """Arguments by parameter name. Raises Fault E212, E213 or E214."""
+    if len(given.positional) > len(names):
+        extra = given.positional[len(names)]
+        takes = f"takes at most {len(names)}" if names else "takes none"
+        listed = f": {', '.join(names)}" if names else ""
+        message = f"`{callee}` gets {len(given.positional)} arguments but {takes}{listed}"
+        raise evaluator.fault("E213", message, extra.span or call)
+    matched = dict(zip(names, given.positional, strict=False))
+    for name, value in given.named.items():
+        if name in matched:
+            raise _twice(evaluator, name, given.names[name], matched[name].span)
+        if name not in names:
+            raise unknown_argument(evaluator, callee, name, names, given.names[name])
+        matched[name] = value
+    return matched
+
+
+def unknown_argument(evaluator: Evaluator, callee: str, name: str, names: Iterable[str], span: Span) -> Fault:
+    """The fault for a keyword that the callee does not have."""
+    known = list(names)
+    hint = suggestion(name, known) or (f"it takes {', '.join(known)}" if known else "it takes no arguments")
+    return evaluator.fault("E212", f"`{callee}` has no argument `{name}`", span, help=hint)
+
+
+def bind_parameters(
+    evaluator: Evaluator,
+    callee: str,
+    parameters: tuple[syntax.Parameter, ...],
+    given: Arguments,
+    inner: Environment,
+    call: Span,
+) -> None:
+    """Puts arguments and defaults into ``inner``; a default may use the parameters before it."""
+    if not given.named and len(given.positional) == len(parameters):
+        for parameter, value in zip(parameters, given.positional, strict=True):
+            inner.variables[parameter.name.name] = value.value
+        return
+    names = tuple([parameter.name.name for parameter in parameters])
+    matched = match_names(evaluator, callee, names, given, call)
+    for parameter in parameters:
+        name = parameter.name.name
+        if name in matched:
+            inner.variables[name] = matched[name].value
+        elif parameter.default is not None:
+            inner.variables[name] = evaluator.evaluate(parameter.default, inner)
+        else:
+            raise missing_argument(evaluator, callee, parameter, call)
+
+
+def missing_argument(evaluator: Evaluator, callee: str, parameter: syntax.Parameter, call: Span) -> Fault:
+    """The fault for a parameter that has neither an argument nor a default."""
+    labels = (Label(parameter.span, "declared here"),)
+    return evaluator.fault("E211", f"`{callee}` needs the argument `{parameter.name.name}`", call, labels=labels)
+
+
+class OpCalls:
+    """Ops from calls: written arguments, then defaults, then the op's own."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self._fields = {name: tuple(op.model_fields) for name, op in OPS.items()}
+
+    def make(
+        self, name: str, op_type: type[Op], arguments: tuple[syntax.Argument, ...], environment: Environment, call: Span
+    ) -> tuple[Op, dict[str, Given]]:
+        """The op, and its arguments with their places. Raises Fault."""
+        if len(arguments) == 0:
+            matched: dict[str, Given] = {}
+        else:
+            given = split_arguments(self.evaluator, arguments, environment)
+            matched = match_names(self.evaluator, name, self._fields[name], given, call)
+        defaults = self.defaults(name, environment.defaults)
+        merged = {**defaults, **matched} if defaults else matched
+        values = {key: self._plain(value.value) for key, value in merged.items()}
+        try:
+            return self.evaluator.session.builder.op(op_type, values), merged
+        except (ValidationError, TypeError) as error:
+            raise self._refused(name, op_type, merged, call, error) from None
+
+    def _plain(self, value: object) -> object:
+        if isinstance(value, InitializerReference):
+            return self.evaluator.initializers.plain(value)
+        return whole(value)
+
+    def defaults(self, name: str, defaults: Defaults | None) -> dict[str, Given]:
+        """What ``default`` statements say for this op here: inner ones beat outer ones."""
+        if defaults is None:
+            return {}
+        found = defaults.merged.get(name)
+        if found is None:
+            found = dict(self.defaults(name, defaults.outer))
+            for statement in defaults.statements:
+                if statement.op.name == name:
+                    found.update(self._default_arguments(name, statement, defaults))
+            defaults.merged[name] = found
+        return found
+
+    def _default_arguments(self, name: str, statement: syntax.Default, defaults: Defaults) -> dict[str, Given]:
+        assert defaults.environment is not None
+        given = split_arguments(self.evaluator, statement.arguments, defaults.environment)
+        if given.positional:
+            message = "the arguments of a default are named"
+            hint = f"write `default {name}({self._fields[name][0]} = ...)`" if self._fields[name] else ""
+            raise self.evaluator.fault("E213", message, given.positional[0].span, help=hint)
+        return match_names(self.evaluator, name, self._fields[name], given, statement.span)
+
+    def check_default(self, statement: syntax.Default) -> None:
+        """Raises Fault where a ``default`` names no op or an argument that the op does not have."""
+        name = statement.op.name
+        if name not in OPS:
+            hint = suggestion(name, OPS)
+            raise self.evaluator.fault(
+                "E201", f"`default` is for ops, and `{name}` is none", statement.op.span, help=hint
+            )
+        for argument in statement.arguments:
+            if argument.name is not None and argument.name.name not in self._fields[name]:
+                known = self._fields[name]
+                raise unknown_argument(self.evaluator, name, argument.name.name, known, argument.name.span)
+
+    def _refused(self, name: str, op_type: type[Op], given: Mapping[str, Given], call: Span, error: Exception) -> Fault:
+        if not isinstance(error, ValidationError):
+            return self.evaluator.fault("E215", f"`{name}` cannot take these arguments", call)
+        first = error.errors()[0]
+        argument = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "missing":
+            return self.evaluator.fault("E211", f"`{name}` needs the argument `{argument}`", call)
+        value = given.get(argument)
+        message = refusal(name, argument, first, value)
+        return self.evaluator.fault("E215", message, value.span if value and value.span else call)
+
+
+def refusal(callee: str, argument: str, error: Any, given: Given | None) -> str:
+    """One of pydantic's errors in the words of the language."""
+    if not argument:
+        return f"`{callee}`: {error['msg']}"
+    got = ", not " + describe(given.value) if given is not None else ""
+    wanted = _WANTED.get(error["type"])
+    if wanted is not None:
+        return f"`{argument}` of `{callee}` is {wanted.format(**error.get('ctx', {}))}{got}"
+    text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return f"`{argument}` of `{callee}`: {text}" + (f" (it is {describe(given.value)})" if given else "")
+
+
+_WANTED: dict[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "tuple_type": "sizes such as `3` or `1x7`",
+    "finite_number": "a finite number",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "model_type": "an initialiser such as `kaiming_normal`",
+    "model_attributes_type": "an initialiser such as `kaiming_normal`",
+}
+
+
+class Initializers:
+    """Initialisers from calls; equal ones are one value."""
+
+    def __init__(self) -> None:
+        self._made: dict[object, InitializerValue] = {}
+
+    def plain(self, reference: InitializerReference) -> object:
+        """The initialiser that a bare name means: ``init = zeros``; the name itself where it needs arguments."""
+        key = (reference.name, ())
+        if key not in self._made:
+            try:
+                self._made[key] = InitializerValue(reference.initializer())
+            except ValidationError:
+                return reference
+        return self._made[key]
+
+    def make(
+        self,
+        evaluator: Evaluator,
+        callee: InitializerReference,
+        arguments: tuple[syntax.Argument, ...],
+        environment: Environment,
+        call: Span,
+    ) -> InitializerValue:
+        """The initialiser with these arguments. Raises Fault."""
+        given = split_arguments(evaluator, arguments, environment)
+        fields = tuple(callee.initializer.model_fields)
+        matched = match_names(evaluator, callee.name, fields, given, call)
+        values = {name: value.value for name, value in matched.items()}
+        key = (callee.name, tuple(sorted(values.items(), key=lambda item: item[0])))
+        try:
+            if key not in self._made:
+                self._made[key] = InitializerValue(callee.initializer(**values))
+            return self._made[key]
+        except ValidationError as error:
+            first = error.errors()[0]
+            argument = str(first["loc"][0]) if first["loc"] else ""
+            if first["type"] == "missing":
+                raise evaluator.fault("E211", f"`{callee.name}` needs the argument `{argument}`", call) from None
+            at = matched.get(argument)
+            raise evaluator.fault(
+                "E215", refusal(callee.name, argument, first, at), at.span if at and at.span else call
+            ) from None

@@ -1,0 +1,129 @@
+"""How elaboration stops at a fault, and what to suggest for a name nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+from archdsl.diagnostics import Diagnostic, ErrorCode, Label, Problems
+from archdsl.limits import Limits
+from archdsl.source import Span
+
+MAX_PROBLEMS = 50
+MAX_CHAIN_NOTES = 8
+
+ALIASES: dict[str, str] = {
+    "batchnorm": "bn", "batch_norm": "bn", "batchnorm2d": "bn", "norm": "bn", "layernorm": "ln", "layer_norm": "ln",
+    "groupnorm": "gn", "group_norm": "gn", "conv2d": "conv", "convolution": "conv", "depthwise": "dwconv",
+    "depthwise_conv": "dwconv", "deconv": "conv_transpose", "conv_transpose2d": "conv_transpose", "fc": "linear",
+    "dense": "linear", "fully_connected": "linear", "swish": "silu", "hswish": "hardswish", "h_swish": "hardswish",
+    "hsigmoid": "hardsigmoid", "max_pool": "maxpool", "maxpool2d": "maxpool", "avg_pool": "avgpool",
+    "avgpool2d": "avgpool", "gap": "global_avgpool", "global_pool": "global_avgpool", "globalavgpool": "global_avgpool",
+    "adaptive_avg_pool": "adaptive_avgpool", "cat": "concat", "add": "sum", "skip": "id", "shortcut": "id",
+    "stochastic_depth": "drop_path", "droppath": "drop_path", "shuffle": "channel_shuffle",
+    "pixelshuffle": "pixel_shuffle", "interpolate": "upsample", "view": "reshape", "transpose": "permute",
+    "True": "true", "False": "false", "None": "none", "null": "none", "out": "out_channels",
+    "channels": "out_channels", "filters": "out_channels", "kernel": "kernel_size", "ksize": "kernel_size",
+    "size": "kernel_size", "strides": "stride", "pad": "padding", "group": "groups", "use_bias": "bias",
+    "ceil_mode": "ceil", "features": "out_features", "units": "out_features", "rate": "p", "prob": "p",
+    "num_classes": "classes", "n_classes": "classes", "epsilon": "eps", "weight_init": "init", "inputs": "in",
+    "input": "in",
+}  # fmt: skip
+"""What people type, and what it is called here; edit distance alone would not find these."""
+
+
+class Fault(Exception):
+    """A diagnostic on its way up to the statement that recovers from it."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+class Poisoned(Exception):
+    """Something needed the result of a step that failed; its fault is reported already."""
+
+
+class Stopped(Exception):
+    """A limit is reached, or there are too many problems already: no use in going on."""
+
+
+class Reporter:
+    """Collects faults with the chain of blocks and calls that led to them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.problems = Problems()
+        self.chain: list[tuple[str, Span]] = []
+
+    def fault(
+        self,
+        code: ErrorCode,
+        message: str,
+        span: Span | None,
+        *,
+        mark: str = "",
+        labels: tuple[Label, ...] = (),
+        notes: tuple[str, ...] = (),
+        help: str = "",
+    ) -> Fault:
+        """The fault, to be raised by the caller: ``raise self.fault(...)``."""
+        primary = Label(span, mark) if span else None
+        notes = (*notes, *self._chain_notes())
+        return Fault(Diagnostic(code, message, primary, labels, notes, (help,) if help else ()))
+
+    def report(self, fault: Fault) -> None:
+        self.problems.add(fault.diagnostic)
+        if len(self.problems) >= MAX_PROBLEMS or fault.diagnostic.code.startswith("E5"):
+            raise Stopped
+
+    @contextmanager
+    def within(self, what: str, span: Span) -> Iterator[None]:
+        """Names the use at ``span`` in the notes of every fault found meanwhile."""
+        self.chain.append((what, span))
+        try:
+            yield
+        finally:
+            self.chain.pop()
+
+    def _chain_notes(self) -> tuple[str, ...]:
+        uses = [
+            f"while building {_shortened(what)}: {_one_line(span.text)}, {span.place}"
+            for what, span in reversed(self.chain)
+        ]
+        if len(uses) > MAX_CHAIN_NOTES:
+            half = MAX_CHAIN_NOTES // 2
+            uses = [*uses[:half], f"... {len(uses) - 2 * half} more ...", *uses[-half:]]
+        return tuple(uses)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``did you mean `conv`?``, or nothing where no known name is near."""
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that ``name`` most likely stands for."""
+    names = list(known)
+    alias = ALIASES.get(name) or ALIASES.get(name.lower())
+    if alias in names:
+        return alias
+    if name.lower() in names:
+        return name.lower()
+    return next(iter(get_close_matches(name, names, n=1, cutoff=0.7)), None) or _transposed(name, names)
+
+
+def _transposed(name: str, names: list[str]) -> str | None:
+    """A name of the same letters: ``cnov`` for ``conv``, which the ratio of difflib misses in short names."""
+    return next((known for known in names if sorted(known) == sorted(name)), None)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:57] + "..."
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 60 else f"{path[:28]}...{path[-28:]}"

@@ -1,0 +1,95 @@
+"""Calls of functions: those of a spec, the built-in ones, initialisers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archdsl import syntax
+from archdsl.diagnostics import ErrorCode
+from archdsl.elaborate.builtins import BadCall
+from archdsl.elaborate.calls import bind_parameters, split_arguments
+from archdsl.elaborate.environment import Environment, Wires
+from archdsl.elaborate.operators import length_of
+from archdsl.elaborate.session import limit_help
+from archdsl.elaborate.values import LAYERS, BuiltinValue, FunctionValue, InitializerReference, describe
+from archdsl.source import Span
+
+if TYPE_CHECKING:
+    from archdsl.elaborate.expressions import Evaluator
+
+TURNS_OF_A_CALL = 10
+"""A call costs about as much as this many loop turns; counting it so bounds the time that recursion can take."""
+
+
+class Functions:
+    """Calls what is no layer."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self.session = evaluator.session
+        self.fault = evaluator.session.reporter.fault
+
+    def call(self, callee: object, expression: syntax.Call, environment: Environment) -> object:
+        """What a function, a built-in one or an initialiser gives for these arguments."""
+        self.session.take_turns(TURNS_OF_A_CALL, expression)
+        if isinstance(callee, FunctionValue):
+            return self._apply_function(callee, expression, environment)
+        if isinstance(callee, BuiltinValue):
+            return self._call_builtin(callee, expression, environment)
+        if isinstance(callee, InitializerReference):
+            return self.evaluator.initializers.make(
+                self.evaluator, callee, expression.arguments, environment, expression.span
+            )
+        help_ = "a layer that is written out has its arguments already" if isinstance(callee, LAYERS) else ""
+        raise self.fault("E227", f"{describe(callee)} cannot be called", expression.callee.span, help=help_)
+
+    def _apply_function(self, callee: FunctionValue, expression: syntax.Call, environment: Environment) -> object:
+        definition = callee.definition
+        name = definition.name.name
+        given = split_arguments(self.evaluator, expression.arguments, environment)
+        inner = self._environment(callee)
+        bind_parameters(self.evaluator, name, definition.parameters or (), given, inner, expression.span)
+        self.enter(name, name, expression.span)
+        try:
+            return self.evaluator.evaluate(definition.value, inner)
+        finally:
+            self.session.reporter.chain.pop()
+
+    def _environment(self, callee: FunctionValue) -> Environment:
+        """Where a function's body is evaluated: its own wires, and no ``in`` unless it is local to a block."""
+        outer = callee.environment
+        wires = Wires(outer.wires if outer.parent is not None else None)
+        return Environment(outer.module, outer, {}, outer.entry, wires, outer.defaults, outer.overridden)
+
+    def enter(self, name: str, what: str, span: Span) -> None:
+        """Adds the use of a block or function to the chain; the caller takes it off again.
+
+        ``what`` is what notes call it (a block's path). Raises Fault E206 or E503 beyond the limit.
+        """
+        chain = self.session.reporter.chain
+        if len(chain) >= self.session.limits.calls:
+            uses_itself = sum(1 for _, place in chain if place == span) > 1
+            limit = self.session.limits.calls
+            message = f"`{name}` uses itself without end" if uses_itself else f"calls nest more than {limit} deep"
+            code: ErrorCode = "E206" if uses_itself else "E503"
+            hint = "stop it with `if`; " if uses_itself else ""
+            raise self.fault(code, message, span, help=hint + limit_help("calls", limit))
+        chain.append((what, span))
+
+    def _call_builtin(self, callee: BuiltinValue, expression: syntax.Call, environment: Environment) -> object:
+        given = split_arguments(self.evaluator, expression.arguments, environment)
+        for value in given.positional:
+            if callee.name != "len" and isinstance(value.value, range):
+                self.evaluator.operators.check_length(length_of(value.value), expression.span)
+            if isinstance(value.value, tuple | range):
+                self.session.take_turns(length_of(value.value), expression)
+        positional = [value.value for value in given.positional]
+        named = {name: value.value for name, value in given.named.items()}
+        try:
+            return callee.call(*positional, **named)
+        except BadCall as error:
+            raise self.fault("E215", f"`{callee.name}` {error}", expression.span) from None
+        except TypeError:
+            raise self.fault("E211", f"`{callee.name}` does not take these arguments", expression.span) from None
+        except (ValueError, OverflowError) as error:
+            raise self.fault("E215", f"`{callee.name}` has no value here: {error}", expression.span) from None

@@ -1,0 +1,156 @@
+"""Merges: operands that all read the current tensor, and numbers with a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archdsl import syntax
+from archdsl.diagnostics import Label
+from archdsl.elaborate.builder import INVALID
+from archdsl.elaborate.environment import Environment
+from archdsl.elaborate.faults import Fault, Poisoned
+from archdsl.elaborate.naming import Place
+from archdsl.elaborate.values import is_number
+from archdsl.graph import Node
+from archdsl.ops import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
+from archdsl.ops.base import Op, OpError
+from archdsl.source import Span
+
+if TYPE_CHECKING:
+    from archdsl.elaborate.layers import Applier
+
+_MERGES: dict[str, type[Op]] = {"+": AddOp, "++": ConcatOp, "*": MulOp}
+_WITH_NUMBER: dict[str, type[Op]] = {"+": AddScalarOp, "*": MulScalarOp, "-": RsubScalarOp}
+_ALWAYS_LAYERS = (
+    syntax.Flow, syntax.Labelled, syntax.Braces, syntax.Sequence, syntax.Wire, syntax.BlockInput
+)  # fmt: skip
+"""Layers by their form; anything else may turn out to be a number."""
+
+
+class Merger:
+    """Applies ``f + g``, ``f ++ g``, ``f * g``, ``k * f``, ``k + f`` and ``k - f``."""
+
+    def __init__(self, applier: Applier) -> None:
+        self.applier = applier
+
+    def chain(self, chain: syntax.Chain, environment: Environment, place: Place, tensor: Node) -> Node:
+        """A chain of operands of which at least one should be a layer."""
+        values = [self._operand(operand, environment, place, tensor) for operand in chain.operands]
+        if not any(isinstance(value, Node) for value in values):
+            raise self.applier.no_layer(self.applier.evaluator.evaluate(chain, environment), chain.span)
+        operators = set(chain.operators)
+        if len(operators) == 1 and operators <= _MERGES.keys() and all(isinstance(value, Node) for value in values):
+            spans = [operand.span for operand in chain.operands]
+            entry = environment.entry
+            return self.merge(chain.operators[0], values, spans, place, chain.span, entry)  # type: ignore[arg-type]
+        merged = values[0]
+        for position, value in enumerate(values[1:]):
+            merged = self._pair(chain, position, merged, value, place)
+        return merged  # type: ignore[return-value]
+
+    def _operand(self, operand: syntax.Expression, environment: Environment, place: Place, tensor: Node) -> object:
+        """A number, or the tensor that the operand makes of the current one."""
+        if isinstance(operand, _ALWAYS_LAYERS):
+            return self.applier.apply_or_fail(operand, environment, place, tensor)
+        try:
+            value = self.applier.evaluator.evaluate(operand, environment)
+            if is_number(value):
+                return value
+            return self.applier.apply_value(value, operand.span, environment, place, tensor, None)
+        except Fault as fault:
+            self.applier.session.reporter.report(fault)
+        except Poisoned:
+            pass
+        return INVALID
+
+    def _pair(self, chain: syntax.Chain, position: int, left: object, right: object, place: Place) -> object:
+        """What one operator of a mixed chain makes of the value so far and the next operand."""
+        operator = chain.operators[position]
+        so_far = chain.operands[0].span.to(chain.operands[position].span)
+        spans = (so_far, chain.operator_spans[position], chain.operands[position + 1].span)
+        if isinstance(left, Node) and isinstance(right, Node):
+            if operator not in _MERGES:
+                raise self._no_such_merge(operator, spans[1])
+            return self.merge(operator, [left, right], [spans[0], spans[2]], place, chain.span)
+        if isinstance(right, Node):
+            return self._number_first(operator, left, right, spans, place, chain.span)
+        if isinstance(left, Node):
+            raise self._number_last(operator, right, spans)
+        return self.applier.evaluator.operators.apply(chain, position, left, right)
+
+    def _number_first(
+        self, operator: str, number: object, tensor: Node, spans: tuple[Span, Span, Span], place: Place, span: Span
+    ) -> Node:
+        if operator not in _WITH_NUMBER:
+            raise self._no_such_merge(operator, spans[1])
+        if operator == "*" and isinstance(number, int):
+            help_ = f"to repeat it write `{spans[2].text} x {number}`; to scale it write `{float(number)} * ...`"
+            raise self.applier.fault("E226", "a whole number times a layer", spans[0].to(spans[2]), help=help_)
+        if tensor.id < 0:
+            return INVALID
+        op = self.applier.session.builder.op(_WITH_NUMBER[operator], {"value": float(number)})  # type: ignore[arg-type]
+        return self._add(op, [tensor], [spans[2]], place, span)
+
+    def _number_last(self, operator: str, number: object, spans: tuple[Span, Span, Span]) -> Fault:
+        offered = {
+            "*": f"the number comes first: `{_as_float(number)} * ...`",
+            "+": f"the number comes first: `{number} + ...`",
+            "-": "a number of copies is computed in parentheses: `block x (depth - 1)`",
+        }
+        code = "E224" if operator in offered else "E221"
+        message = f"`{operator}` needs a layer on its right, and this is the number {number}"
+        return self.applier.fault(code, message, spans[2], help=offered.get(operator, ""))  # type: ignore[arg-type]
+
+    def _no_such_merge(self, operator: str, span: Span) -> Fault:
+        hint = "layers merge by `+`, `++` and `*`"
+        if operator == "-":
+            hint += "; to subtract write `f + (-1.0 * g)`"
+        return self.applier.fault("E221", f"layers have no `{operator}`", span, help=hint)
+
+    def merge(
+        self,
+        operator: str,
+        operands: list[Node],
+        spans: list[Span],
+        place: Place,
+        span: Span,
+        entry: Node | None = None,
+    ) -> Node:
+        """The merge of tensors that exist; ``spans[i]`` is where operand ``i`` is written.
+
+        ``entry`` is the tensor that entered the block, for messages to call it so.
+        """
+        if any(node.id < 0 for node in operands):
+            return INVALID
+        if len(operands) == 1:
+            return operands[0]
+        op = self.applier.session.builder.op(_MERGES[operator], {})
+        return self._add(op, operands, spans, place, span, entry)
+
+    def _add(
+        self, op: Op, operands: list[Node], spans: list[Span], place: Place, span: Span, entry: Node | None = None
+    ) -> Node:
+        self.applier.check_nodes(span)
+        try:
+            return self.applier.session.builder.add_merge(op, tuple(operands), place, span)
+        except OpError as error:
+            raise self._mismatch(error, operands, spans, span, entry) from None
+
+    def _mismatch(
+        self, error: OpError, operands: list[Node], spans: list[Span], span: Span, entry: Node | None
+    ) -> Fault:
+        at = error.operand if error.operand is not None else len(operands) - 1
+        if len(set(spans)) < len(spans):
+            listed = ", ".join(str(node.type) for node in operands)
+            return self.applier.fault(
+                error.code, error.message, span, notes=(f"the shapes: {listed}",), help=error.help
+            )
+        texts = [
+            f"{node.type}: the tensor that entered the block" if node is entry else str(node.type) for node in operands
+        ]
+        labels = tuple(Label(place, text) for i, (text, place) in enumerate(zip(texts, spans, strict=True)) if i != at)
+        return self.applier.fault(error.code, error.message, spans[at], mark=texts[at], labels=labels, help=error.help)
+
+
+def _as_float(number: object) -> float:
+    return float(number)  # type: ignore[arg-type]

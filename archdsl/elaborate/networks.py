@@ -1,0 +1,225 @@
+"""Networks: parameters from outside, bases and variants, input, outputs, asserts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archdsl import syntax
+from archdsl.analysis.cost import cost
+from archdsl.elaborate.bodies import BodyRunner
+from archdsl.elaborate.environment import Defaults, DoneStep, Environment, Wires
+from archdsl.elaborate.expressions import Evaluator
+from archdsl.elaborate.faults import Fault, Poisoned
+from archdsl.elaborate.layers import Applier
+from archdsl.elaborate.modules import LoadedModule
+from archdsl.elaborate.naming import Names, Place
+from archdsl.elaborate.plans import Plan, Planner
+from archdsl.elaborate.session import FINISHED, Session
+from archdsl.elaborate.values import DimsValue, Given, LayerValue, describe
+from archdsl.graph import Graph, Node, OutputRef, Scope, Setting
+from archdsl.ops import InputOp
+from archdsl.shapes import TensorType, format_sizes
+
+
+class NetworkBuilder:
+    """Elaborates one network to a Graph."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.fault = session.reporter.fault
+        self.evaluator = Evaluator(session)
+        self.applier = Applier(session, self.evaluator)
+        self.bodies = BodyRunner(session, self.applier)
+        self.planner = Planner(session, self.bodies)
+        self.input_changed = False
+
+    def build(
+        self,
+        module: LoadedModule,
+        network: syntax.Network,
+        settings: Mapping[str, Given | syntax.Expression],
+        sizes: tuple[int, ...] | None,
+    ) -> Graph | None:
+        """The graph; None where something failed (the reporter has it)."""
+        for statement in module.defaults:
+            self.applier.op_calls.check_default(statement)
+        given = {name: self._given(value, module) for name, value in settings.items()}
+        self.planner.check_settings(module, network, given)
+        plan = self.planner.plan(module, network, given)
+        if plan is None:
+            return None
+        root = Scope("network", network.name.name, "", None, network.name.span, network.name.span)
+        wires = Wires()
+        place = Place(self.session.builder.new_names(Names("", False, wires)), root)
+        environment = plan.environment
+        environment.wires = wires
+        tensor = self._inputs(plan, place, sizes)
+        outputs = self._run(plan, environment, place, tensor)
+        self._check_overrides()
+        if len(self.session.reporter.problems) or not outputs:
+            return None
+        values = {name: _setting(value) for name, value in plan.settings.items()}
+        graph = Graph(network.name.name, self.session.builder.finish(), tuple(outputs), root, values, network.doc)
+        self._check_asserts(plan, graph)
+        return graph
+
+    def _given(self, value: Given | syntax.Expression, module: LoadedModule) -> Given:
+        """A parameter set from outside; a text is evaluated where it may use what the file defines."""
+        if isinstance(value, Given):
+            return value
+        return Given(self.evaluator.evaluate(value, self.session.root(module)), value.span)
+
+    # ---- running ---------------------------------------------------------------------------------
+
+    def _inputs(self, plan: Plan, place: Place, sizes: tuple[int, ...] | None) -> Node:
+        if plan.input is None:
+            hint = "write `input 3x224x224` at the top of its body"
+            raise self.fault("E410", "this network declares no input", plan.body.span, help=hint)
+        statement, environment = plan.input
+        named = len(statement.shapes) > 1
+        if named and sizes is not None:
+            raise self.fault("E309", "a network of several inputs cannot be given one input size", statement.span)
+        nodes = [self._input(shape, environment, place, sizes, plan, named) for shape in statement.shapes]
+        plan.environment.entry = environment.entry = self.session.entry = nodes[0]
+        return nodes[0]
+
+    def _input(
+        self,
+        shape: syntax.Expression | syntax.Named,
+        environment: Environment,
+        place: Place,
+        sizes: tuple[int, ...] | None,
+        plan: Plan,
+        named: bool,
+    ) -> Node:
+        expression = shape.value if isinstance(shape, syntax.Named) else shape
+        if named and not isinstance(shape, syntax.Named):
+            raise self.fault("E309", "several inputs need a name each", shape.span, help="`input left: 3x64x64, ...`")
+        declared = self._declared_sizes(expression, environment)
+        built = declared if sizes is None else self._given_sizes(sizes, declared, expression)
+        if built != declared:
+            self.session.check_demands, self.input_changed = False, True
+        elif plan.variant_input is not None:
+            self.session.demands_within = plan.variant_input.span
+        name = shape.name.name if isinstance(shape, syntax.Named) else "input"
+        type_ = TensorType.of(built)
+        op = self.session.builder.op(InputOp, {"sizes": type_.sizes, "layout": type_.layout})
+        node = self.session.builder.add(op, (), name, place, expression.span)
+        if isinstance(shape, syntax.Named):
+            place.names.taken[name] = shape.name.span
+            place.names.wires.steps[name] = DoneStep(node)
+        return node
+
+    def _declared_sizes(self, expression: syntax.Expression, environment: Environment) -> tuple[int, ...]:
+        value = self.evaluator.evaluate(expression, environment)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = DimsValue([value])
+        if not isinstance(value, DimsValue):
+            message = f"an input is sizes such as `3x224x224`, not {describe(value)}"
+            raise self.fault("E309", message, expression.span)
+        if min(value) < 1:
+            raise self.fault("E309", f"sizes are at least 1, and this is {format_sizes(value)}", expression.span)
+        return tuple(value)
+
+    def _given_sizes(
+        self, sizes: tuple[int, ...], declared: tuple[int, ...], expression: syntax.Expression
+    ) -> tuple[int, ...]:
+        if len(sizes) != len(declared) or min(sizes, default=0) < 1:
+            message = f"the input {format_sizes(sizes)} does not fit the declared {format_sizes(declared)}"
+            hint = f"give {len(declared)} sizes of at least 1"
+            raise self.fault("E309", message, expression.span, help=hint)
+        return sizes
+
+    def _run(self, plan: Plan, environment: Environment, place: Place, tensor: Node) -> list[OutputRef]:
+        self.bodies.open_defaults(plan.body, environment)
+        self._open_network_defaults(plan, environment)
+        outputs: list[OutputRef] = []
+        for statement in plan.body.statements:
+            if isinstance(statement, syntax.Input | syntax.Assert):
+                continue
+            if isinstance(statement, syntax.Output):
+                outputs += self._outputs(statement, environment, place, tensor)
+            else:
+                tensor = self.bodies.run_statement(statement, environment, place, tensor)
+        if not outputs and tensor.id >= 0:
+            outputs = [OutputRef("output", tensor.id)]
+        self._check_auxiliary({output.name for output in outputs}, plan)
+        return outputs + self.session.auxiliary
+
+    def _check_auxiliary(self, names: set[str], plan: Plan) -> None:
+        for output in self.session.auxiliary:
+            if output.name in names:
+                message = f"the side branch `{output.name}` has the name of another output"
+                place = self.session.builder.nodes[output.node].scope.span or plan.body.span
+                raise self.fault("E412", message, place, help="give the section another name")
+            names.add(output.name)
+
+    def _open_network_defaults(self, plan: Plan, environment: Environment) -> None:
+        """Defaults of the network reach everything built in it, variants' before the base's."""
+        own = tuple(s for s in plan.body.statements if isinstance(s, syntax.Default))
+        chain = Defaults(own, None, environment)
+        for statements, where in self.session.variant_defaults:
+            chain = Defaults(statements, chain, where)
+        self.session.network_defaults.outer = chain
+
+    def _outputs(
+        self, statement: syntax.Output, environment: Environment, place: Place, tensor: Node
+    ) -> list[OutputRef]:
+        found: dict[str, OutputRef] = {}
+        for named in statement.outputs:
+            name = named.name.name
+            if name in found:
+                raise self.fault("E412", f"two outputs are named `{name}`", named.name.span)
+            node = self.applier.apply_or_fail(named.value, environment, place, tensor)
+            found[name] = OutputRef(name, node.id)
+        return [ref for ref in found.values() if ref.node >= 0]
+
+    # ---- checks at the end -----------------------------------------------------------------------
+
+    def _check_overrides(self) -> None:
+        if len(self.session.reporter.problems):
+            return
+        for name, override in self.session.overrides.items():
+            if not override.used:
+                hint = "it must name an op or a file-level definition that the base or its blocks use, not a local one"
+                span = override.definition.name.span
+                self.session.reporter.report(self.fault("E406", f"nothing uses the override `{name}`", span, help=hint))
+        for (kind, name), section in self.session.sections.items():
+            if not section.used:
+                what = f"{kind} {name}".strip()
+                message = f"the base has no `{what}` to replace"
+                self.session.reporter.report(self.fault("E406", message, section.section.span))
+
+    def _check_asserts(self, plan: Plan, graph: Graph) -> None:
+        """Equalities on the finished graph state the declared network's published numbers: elsewhere they rest."""
+        if not plan.asserts:
+            return
+        total = cost(graph)
+        values = dict(zip(FINISHED, (total.parameters, total.macs, total.flops, total.depth), strict=True))
+        for statement, environment in plan.asserts:
+            if (plan.changed or self.input_changed) and _states_a_number(statement.condition):
+                continue
+            self._check_assert(statement, environment.child(dict(values)))
+
+    def _check_assert(self, statement: syntax.Assert, environment: Environment) -> None:
+        try:
+            self.bodies.check_assert(statement, environment)
+        except Fault as fault:
+            self.session.reporter.report(fault)
+        except Poisoned:
+            pass
+
+
+def _states_a_number(condition: syntax.Expression) -> bool:
+    """Whether it is an equality over the finished graph: ``params == 25_557_032``."""
+    if not isinstance(condition, syntax.Binary) or condition.operator != "==":
+        return False
+    return any(isinstance(side, syntax.Name) and side.name in FINISHED for side in (condition.left, condition.right))
+
+
+def _setting(value: object) -> Setting:
+    if value is None or isinstance(value, int | float | str):
+        return value
+    if isinstance(value, LayerValue):
+        return value.expression.span.text
+    return getattr(value, "name", None) or describe(value)

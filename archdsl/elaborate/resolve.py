@@ -1,0 +1,99 @@
+"""Unknown names anywhere in a file, also in blocks that nothing uses and branches that are not taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+
+from archdsl import syntax
+from archdsl.diagnostics import Diagnostic
+from archdsl.elaborate.faults import Reporter
+from archdsl.elaborate.modules import LoadedModule
+from archdsl.elaborate.session import FINISHED, UNIVERSE, unknown_name
+from archdsl.limits import Limits
+
+Scope = frozenset[str]
+
+
+def unknown_names(module: LoadedModule, limits: Limits) -> list[Diagnostic]:
+    """A diagnostic E201 for each name that nothing defines where it is used."""
+    reporter = Reporter(limits)
+    known = frozenset([*module.names(), *UNIVERSE])
+    found = []
+    for name, scope in _uses(module.parsed.declarations, known, module):
+        if name.name not in scope:
+            found.append(unknown_name(reporter, name, scope).diagnostic)
+    return found
+
+
+def _uses(nodes: Iterable[object], scope: Scope, module: LoadedModule) -> Iterator[tuple[syntax.Name, Scope]]:
+    """Every use of a name with the names that are known there; iterative, as programs may nest deep."""
+    pending: list[tuple[object, Scope]] = [(node, scope) for node in nodes]
+    while pending:
+        node, scope = pending.pop()
+        if isinstance(node, syntax.Name):
+            yield node, scope
+        elif isinstance(node, syntax.Node):
+            pending.extend(_parts(node, scope, module))
+        elif isinstance(node, tuple):
+            pending.extend((part, scope) for part in node)
+
+
+def _parts(node: syntax.Node, scope: Scope, module: LoadedModule) -> Iterator[tuple[object, Scope]]:
+    """What stands inside a node, each part with the names known to it."""
+    match node:
+        case syntax.Import():
+            return
+        case syntax.Body():
+            names = {s.name.name for s in node.statements if isinstance(s, syntax.Let | syntax.Block)}
+            yield node.statements, scope | names
+        case syntax.Let() | syntax.Block():
+            value = node.value if isinstance(node, syntax.Let) else node.body
+            yield from _with_parameters(node.parameters or (), value, scope)
+        case syntax.Network():
+            yield node.base, scope | _parameter_names(node.parameters)
+            inherited = _inherited_names(module, node) | frozenset(FINISHED)
+            yield from _with_parameters(node.parameters, node.body, scope | inherited)
+        case syntax.For():
+            yield node.iterable, scope
+            yield node.body, scope | {name.name for name in node.names}
+        case syntax.Comprehension():
+            yield node.iterable, scope
+            yield node.item, scope | {name.name for name in node.names}
+        case syntax.Argument() | syntax.Attribute() | syntax.Named():
+            yield node.value, scope
+        case syntax.Default():
+            yield node.arguments, scope
+        case _:
+            yield from ((getattr(node, name), scope) for name in _field_names(node))
+
+
+def _with_parameters(
+    parameters: tuple[syntax.Parameter, ...], content: object, scope: Scope
+) -> Iterator[tuple[object, Scope]]:
+    inner = scope | _parameter_names(parameters)
+    yield tuple(parameter.default for parameter in parameters), inner
+    yield content, inner
+
+
+def _parameter_names(parameters: tuple[syntax.Parameter, ...]) -> Scope:
+    return frozenset(parameter.name.name for parameter in parameters)
+
+
+def _inherited_names(module: LoadedModule, network: syntax.Network) -> Scope:
+    """The parameters of all bases, which a variant's body sees."""
+    names: set[str] = set()
+    seen: list[syntax.Network] = []
+    while network.base is not None and network not in seen:
+        seen.append(network)
+        base = network.base.callee if isinstance(network.base, syntax.Call) else network.base
+        found = module.find(base.name) if isinstance(base, syntax.Name) else None
+        if found is None or not isinstance(found[1], syntax.Network):
+            break
+        module, network = found[0], found[1]
+        names.update(parameter.name.name for parameter in network.parameters)
+    return frozenset(names)
+
+
+def _field_names(node: syntax.Node) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(node) if field.name not in ("span", "doc"))

@@ -1,0 +1,199 @@
+"""What one elaboration shares: the report, the growing graph, overrides, and the meaning of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from archdsl import syntax
+from archdsl.diagnostics import Label
+from archdsl.elaborate.builder import GraphBuilder
+from archdsl.elaborate.builtins import BUILTINS
+from archdsl.elaborate.environment import Defaults, Environment, Wires
+from archdsl.elaborate.faults import Fault, Reporter, suggestion
+from archdsl.elaborate.modules import Definition, LoadedModule
+from archdsl.elaborate.values import (
+    IDENTITY,
+    BlockValue,
+    FunctionValue,
+    InitializerReference,
+    NetworkValue,
+    OpReference,
+)
+from archdsl.graph import Node, OutputRef
+from archdsl.limits import Limits
+from archdsl.ops import OPS
+from archdsl.ops.init import INITIALIZERS
+from archdsl.source import Span
+
+MISSING = object()
+
+FINISHED = ("params", "macs", "flops", "depth")
+"""What asserts of a network may ask of the finished graph."""
+
+UNIVERSE: dict[str, object] = {
+    **{name: InitializerReference(name, initializer) for name, initializer in INITIALIZERS.items()},
+    **BUILTINS,
+    **{name: OpReference(name, op) for name, op in OPS.items()},
+    "id": IDENTITY,
+}
+"""What every file knows without importing it."""
+
+
+@dataclass(slots=True, eq=False)
+class Override:
+    """A ``let`` or ``block`` in a variant, which stands in for the file-level definition of its name."""
+
+    definition: syntax.Let | syntax.Block
+    environment: Environment
+    used: bool = False
+    replaced: dict[str, syntax.Node] = field(default_factory=dict)
+    """The definitions it stood in for, by the file that holds them."""
+
+
+@dataclass(slots=True, eq=False)
+class SectionOverride:
+    section: syntax.Section
+    environment: Environment
+    used: bool = False
+
+
+class Session:
+    """State of one elaboration; evaluation and application share it."""
+
+    def __init__(self, limits: Limits, reporter: Reporter) -> None:
+        self.limits = limits
+        self.reporter = reporter
+        self.builder = GraphBuilder()
+        self.overrides: dict[str, Override] = {}
+        self.sections: dict[tuple[str, str], SectionOverride] = {}
+        self.network_defaults = Defaults((), None)
+        self.entry: Node | None = None
+        self.bases: list[LoadedModule] = []
+        self.check_demands = True
+        self.demands_within: Span | None = None
+        self.auxiliary: list[OutputRef] = []
+        self.variant_defaults: list[tuple[tuple[syntax.Default, ...], Environment]] = []
+        self.turns = 0
+        self._roots: dict[int, Environment] = {}
+        self._values: dict[int, object] = {}
+        self.evaluating: list[syntax.Let] = []
+
+    def root(self, module: LoadedModule) -> Environment:
+        """The environment of a file's own definitions: no ``in``, no wires."""
+        found = self._roots.get(id(module))
+        if found is None:
+            defaults = Defaults(module.defaults, self.network_defaults)
+            found = self._roots[id(module)] = Environment(module, None, {}, None, Wires(), defaults)
+            defaults.environment = found
+        return found
+
+    def take_turns(self, count: int, span: syntax.Node) -> None:
+        """Counts loop turns, list items and calls against the limit that keeps elaboration finite."""
+        self.turns += count
+        if self.turns > self.limits.turns:
+            raise self.reporter.fault(
+                "E504",
+                f"this takes more than {self.limits.turns} loop turns and calls",
+                span.span,
+                help=limit_help("turns", self.limits.turns),
+            )
+
+    def definition_value(self, name: str, environment: Environment) -> object:
+        """What a file-level name means here: an override, a definition, or what every file knows."""
+        module = environment.module
+        found = module.find(name)
+        override = self.overrides.get(name)
+        if override is not None and environment.overridden != name:
+            written_beside = environment.module is override.environment.module
+            if found or name in UNIVERSE or written_beside:
+                return self._override_value(name, override, found)
+        if found is not None:
+            return self._defined(*found)
+        return UNIVERSE.get(name, MISSING)
+
+    def _override_value(self, name: str, override: Override, found: tuple[LoadedModule, Definition] | None) -> object:
+        if found is not None:
+            override.replaced.setdefault(found[0].source.name, found[1])
+            if len(override.replaced) > 1:
+                raise self._ambiguous(name, override)
+        override.used = True
+        value = self._values.get(id(override.definition), MISSING)
+        if value is MISSING:
+            value = defined_value(override.definition, override.environment)
+            self._values[id(override.definition)] = value
+        return value
+
+    def _ambiguous(self, name: str, override: Override) -> Fault:
+        places = [
+            Label(node.span, "one definition that it replaces" if i == 0 else "and another")
+            for i, node in enumerate(override.replaced.values())
+        ]
+        return self.reporter.fault(
+            "E407",
+            f"`{name}` is defined by more than one file that this network uses: {', '.join(override.replaced)}",
+            override.definition.name.span,
+            labels=tuple(places),
+            help="override the blocks that use it instead, each by its own name",
+        )
+
+    def _defined(self, module: LoadedModule, definition: Definition) -> object:
+        value = self._values.get(id(definition), MISSING)
+        if value is MISSING:
+            value = self._values[id(definition)] = defined_value(definition, self.root(module))
+        return value
+
+    def remember(self, definition: syntax.Let, value: object) -> None:
+        """Keeps the value of a file-level constant, or of an override, once it is known."""
+        self._values[id(definition)] = value
+
+    def unknown(self, name: syntax.Name, environment: Environment) -> Fault:
+        """The fault for a name that nothing defines."""
+        known = [*environment.visible_names(), *environment.module.names(), *UNIVERSE]
+        for base in self.bases:
+            if name.name in base.names():
+                message = f"nothing is named `{name.name}` here"
+                hint = f"`{base.source.name}` has it: import it from there"
+                return self.reporter.fault("E201", message, name.span, help=hint)
+        return unknown_name(self.reporter, name, known)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unevaluated:
+    """A constant ``let`` whose value is not known yet."""
+
+    definition: syntax.Let
+    environment: Environment
+
+
+def defined_value(definition: Definition, environment: Environment) -> object:
+    """What a declaration's name stands for."""
+    match definition:
+        case syntax.Block():
+            return BlockValue(definition, environment)
+        case syntax.Network():
+            return NetworkValue(definition, environment)
+        case syntax.Let(parameters=None):
+            return Unevaluated(definition, environment)
+        case syntax.Let():
+            return FunctionValue(definition, environment)
+    raise TypeError(f"no definition: {definition!r}")
+
+
+def unknown_name(reporter: Reporter, name: syntax.Name, known: Iterable[str]) -> Fault:
+    """The fault for a name that is none of the known ones."""
+    hint = suggestion(name.name, known) or _import_help(name.name)
+    return reporter.fault("E201", f"nothing is named `{name.name}` here", name.span, help=hint)
+
+
+def limit_help(name: str, value: int) -> str:
+    """How to raise a limit."""
+    return f"raise the limit with `--limit {name}={2 * value}` or `limits=Limits({name}={2 * value})`"
+
+
+def _import_help(name: str) -> str:
+    from archdsl.bundled_specs import bundled
+
+    if name in bundled():
+        return f'import it: `from "{name}.arch" import {name}`'
+    return ""
