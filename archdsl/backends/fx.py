@@ -1,0 +1,200 @@
+"""Graph to ``torch.fx.GraphModule``, built node by node; nothing is traced."""
+
+from __future__ import annotations
+
+from functools import cache
+from keyword import iskeyword
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from archdsl.backends.in_place import overwriting_nodes
+from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
+from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, ModuleCall, OwnParameter, TorchCall, torch_call
+from archdsl.diagnostics import ArchError, Diagnostic, Label
+from archdsl.graph import Graph, Node
+from archdsl.layers import SelectOutputs
+from archdsl.ops import InputOp
+
+_SELECT_OUTPUTS = "_select_outputs"
+"""Where the SelectOutputs module of a network with auxiliary outputs stands."""
+
+
+@cache
+def _taken_names() -> frozenset[str]:
+    """Attributes of a GraphModule, which no submodule can be named after."""
+    return frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))
+
+
+def to_graph_module(
+    graph: Graph, *, init: bool = True, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+) -> fx.GraphModule:
+    """The network as a module in train mode: ``forward`` takes its inputs, batch first, by name or in order.
+
+    A single output is returned bare, several as a dict by name; auxiliary ones beside the main one in
+    training only. Submodules stand at their paths, so ``state_dict`` keys and order are the spec's. Any
+    batch and every input size that the architecture allows may be given.
+
+    With ``init`` the weights start as the spec says, drawn from torch's global generator
+    (``torch.manual_seed``); without it, large weights are left as the memory was, to be loaded into.
+    ``node.meta`` carries path, section, span, tensor_type and nn_module_stack. Raises RuntimeError of
+    torch for a device that is not there.
+    """
+    return _Lowering(graph, init, torch.device(device), dtype).run()
+
+
+class _Lowering:
+    """One conversion: the module tree and the fx graph grow together, node by node."""
+
+    def __init__(self, graph: Graph, init: bool, device: torch.device, dtype: torch.dtype | None) -> None:
+        self._graph = graph
+        self._init = init
+        self._device = device
+        self._dtype = dtype
+        self._root = fx.GraphModule(nn.Module(), fx.Graph(), class_name=graph.name)
+        self._root.__dict__["_graphmodule_cls_name"] = graph.name  # what unpickling names it
+        self._factory = ModuleFactory(device, dtype)
+        self._fx = fx.Graph()
+        self._values: list[fx.Node] = []
+        self._containers: dict[str, nn.Module] = {"": self._root}
+        self._stacks: dict[str, dict[str, tuple[str, type]]] = {"": {}}
+        self._standing: set[str] = set()
+        self._overwriting = overwriting_nodes(graph)
+
+    def run(self) -> fx.GraphModule:
+        for node in self._graph.nodes:
+            value = self._placeholder(node) if isinstance(node.op, InputOp) else self._lower(node)
+            self._describe(value, node)
+            self._values.append(value)
+        self._output()
+        self._root.graph = self._fx
+        return self._root
+
+    def _placeholder(self, node: Node) -> fx.Node:
+        return self._fx.create_node("placeholder", node.path, name=node.path)
+
+    def _lower(self, node: Node) -> fx.Node:
+        call = self._call(node)
+        inputs = tuple(self._values[i] for i in node.inputs)
+        if isinstance(call, ModuleCall):
+            return self._fx.create_node("call_module", node.module, inputs, name=node.path)
+        if isinstance(call, FoldCall):
+            return self._fold(call, inputs, node.path)
+        return self._function(call, inputs, self._own_parameter(node), node.path)
+
+    def _call(self, node: Node) -> TorchCall:
+        """The node's call; where that is a module, it stands at its path afterwards."""
+        types = self._graph.input_types(node)
+        call = torch_call(node.op, types, in_place=node.id in self._overwriting)
+        if isinstance(call, ModuleCall) and node.module not in self._standing:
+            parameters = node.op.parameters(types)
+            module = self._factory.make(call, {**parameters, **node.op.buffers(types)})
+            self._stand(node, module)
+            if self._init and parameters:
+                initialise(module, parameters)
+        return call
+
+    def _fold(self, call: FoldCall, inputs: tuple[fx.Node, ...], path: str) -> fx.Node:
+        """Left to right, two at a time; the last step bears the node's name."""
+        function, result = resolve(call.target), inputs[0]
+        for position, operand in enumerate(inputs[1:], 2):
+            name = path if position == len(inputs) else f"{path}_{position - 1}"
+            result = self._fx.create_node("call_function", function, (result, operand), name=name)
+        return result
+
+    def _function(self, call: FunctionCall, inputs: tuple[fx.Node, ...], own: fx.Node | None, path: str) -> fx.Node:
+        """The call and the calls in its arguments, as nodes."""
+
+        def lowered(argument: Any) -> Any:
+            match argument:
+                case Input(index):
+                    return inputs[index]
+                case OwnParameter():
+                    return own
+                case FunctionCall():
+                    return self._function(argument, inputs, own, f"{path}_{argument.target.partition('.')[2]}")
+                case list() | tuple():
+                    return type(argument)(map(lowered, argument))
+            return argument
+
+        args = lowered(call.args)
+        kwargs = {name: lowered(argument) for name, argument in call.kwargs.items()}
+        return self._fx.create_node("call_function", resolve(call.target), args, kwargs, name=path)
+
+    def _own_parameter(self, node: Node) -> fx.Node | None:
+        """The read of an op's one parameter, which stands at the op's own path; None if it has none."""
+        specs = node.op.parameters(self._graph.input_types(node))
+        if not specs:
+            return None
+        if node.module not in self._standing:
+            (spec,) = specs.values()
+            parameter = nn.Parameter(torch.empty(spec.shape, device=self._device, dtype=self._dtype))
+            if spec.init is not None:
+                start(parameter, spec.init)
+            self._stand(node, parameter)
+        return self._fx.create_node("get_attr", node.module, name=f"{node.path}_parameter")
+
+    def _stand(self, node: Node, value: nn.Module | nn.Parameter) -> None:
+        """Put a module or parameter at the node's place."""
+        container, name = self._container_of(node, node.module)
+        if isinstance(value, nn.Module):
+            container._modules[name] = value
+        else:
+            container._parameters[name] = value
+        self._standing.add(node.module)
+
+    def _container_of(self, node: Node, path: str) -> tuple[nn.Module, str]:
+        """The module around ``path``, made where it is missing, and the last part of the name."""
+        outer, _, name = path.rpartition(".")
+        if iskeyword(name) or name in _taken_names():
+            raise _refused_name(node, name)
+        if outer not in self._containers:
+            container, own_name = self._container_of(node, outer)
+            container._modules[own_name] = self._containers[outer] = nn.Module()
+        return self._containers[outer], name
+
+    def _output(self) -> None:
+        outputs = sorted(self._graph.outputs, key=lambda output: output.auxiliary)
+        values = tuple(self._values[output.node] for output in outputs)
+        names = tuple(output.name for output in outputs)
+        auxiliary = sum(output.auxiliary for output in outputs)
+        if auxiliary:
+            self._root.add_module(_SELECT_OUTPUTS, SelectOutputs(names, auxiliary))
+            self._fx.output(self._fx.create_node("call_module", _SELECT_OUTPUTS, values))
+        else:
+            self._fx.output(values[0] if len(values) == 1 else dict(zip(names, values, strict=True)))
+
+    def _describe(self, value: fx.Node, node: Node) -> None:
+        section = node.section
+        value.meta.update(
+            path=node.path,
+            section=section.title if section else None,
+            span=node.span.place if node.span else None,
+            tensor_type=node.type,
+        )
+        if value.op == "call_module":
+            outer, _, name = node.module.rpartition(".")
+            stack = self._stack(outer)
+            module_class = type(self._containers[outer]._modules[name])
+            value.meta["nn_module_stack"] = {**stack, node.module: (node.module, module_class)}
+        else:
+            value.meta["nn_module_stack"] = {**self._stack(node.path.rpartition(".")[0])}
+
+    def _stack(self, path: str) -> dict[str, tuple[str, type]]:
+        """The modules around, outermost first, as torch's tracer records them."""
+        if path not in self._stacks:
+            self._stacks[path] = {**self._stack(path.rpartition(".")[0]), path: (path, nn.Module)}
+        return self._stacks[path]
+
+
+def _refused_name(node: Node, name: str) -> ArchError:
+    why = "a keyword of Python" if iskeyword(name) else "an attribute of torch's modules"
+    return ArchError(
+        Diagnostic(
+            "E606",
+            f"`{node.module}` cannot stand in a torch module: `{name}` is {why}",
+            Label(node.span) if node.span else None,
+            help=("give it another label",),
+        )
+    )

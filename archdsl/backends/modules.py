@@ -1,0 +1,140 @@
+"""Torch modules from calls: made without drawing weights that are drawn again or loaded anyway."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archdsl import layers
+from archdsl.backends.torch_calls import ModuleCall
+from archdsl.ops.base import ParameterSpec
+from archdsl.ops.init import Initializer
+
+_LIBRARIES: dict[str, Any] = {
+    "nn": nn, "F": nn.functional, "torch": torch, "operator": operator, "layers": layers
+}  # fmt: skip
+_WITH_LARGE_WEIGHTS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+"""Modules whose constructor's own draws cost time. The others' defaults (ones, zeros) are cheap and kept."""
+_SIZES = {
+    "nn.Conv1d": ("in_channels", "out_channels"),
+    "nn.Conv2d": ("in_channels", "out_channels"),
+    "nn.Linear": ("in_features", "out_features"),
+    "nn.BatchNorm1d": ("num_features",),
+    "nn.BatchNorm2d": ("num_features",),
+}
+"""Attributes that hold the first arguments; with the shapes of the parameters, all that depends on them."""
+_COPIED = (dict, set, OrderedDict)
+"""Types of attributes that modules must not share: parameters, buffers, hooks."""
+
+
+@cache
+def resolve(target: str) -> Any:
+    """What a call's target names: ``nn.Conv2d``, ``torch.add``, ..."""
+    library, name = target.split(".")
+    return getattr(_LIBRARIES[library], name)
+
+
+class ModuleFactory:
+    """Makes modules on one device: each kind once by its constructor, the others as copies, which are fast.
+
+    Large weights are left as the memory was; all else has the values that the constructor gives.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype | None) -> None:
+        self._device = device
+        self._dtype = dtype
+        self._prototypes: dict[tuple[Any, ...], nn.Module] = {}
+
+    def make(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
+        """The module of ``call``, whose parameters and buffers have the shapes in ``specs``."""
+        sizes = _SIZES.get(call.target, ())
+        key = (call.target, call.args[len(sizes) :], *call.kwargs.items())
+        prototype = self._prototypes.get(key)
+        if prototype is None:
+            prototype = self._prototypes[key] = self._constructed(call)
+        return _copied(prototype, dict(zip(sizes, call.args, strict=False)), specs)
+
+    def _constructed(self, call: ModuleCall) -> nn.Module:
+        module_class: type[nn.Module] = resolve(call.target)
+        if "device" not in inspect.signature(module_class).parameters:
+            return module_class(*call.args, **call.kwargs).to(self._device, self._dtype)
+        arguments = {**call.kwargs, "device": self._device, "dtype": self._dtype}
+        if not issubclass(module_class, _WITH_LARGE_WEIGHTS):
+            return module_class(*call.args, **arguments)
+        module = _undrawn(call.target)(*call.args, **arguments)
+        module.__class__ = module_class
+        return module
+
+
+@cache
+def _undrawn(target: str) -> type[nn.Module]:
+    """The class with a constructor that draws nothing; instances get their own class back afterwards."""
+    return type("Undrawn", (resolve(target),), {"reset_parameters": lambda self: None})
+
+
+def _copied(prototype: nn.Module, sizes: Mapping[str, int], specs: Mapping[str, ParameterSpec]) -> nn.Module:
+    """A module like the prototype but for its sizes; neither has submodules."""
+    attributes = prototype.__dict__
+    copy = type(prototype).__new__(type(prototype))
+    own = copy.__dict__
+    for name, value in attributes.items():
+        own[name] = value.copy() if type(value) in _COPIED else value
+    own.update(sizes)
+    large = isinstance(prototype, _WITH_LARGE_WEIGHTS)
+    for name, parameter in attributes["_parameters"].items():
+        if parameter is not None:
+            own["_parameters"][name] = nn.Parameter(_fresh(parameter.detach(), specs[name].shape, large))
+    for name, buffer in attributes["_buffers"].items():
+        if buffer is not None:
+            own["_buffers"][name] = _fresh(buffer, specs[name].shape if name in specs else buffer.shape, large=False)
+    return copy
+
+
+def _fresh(tensor: Tensor, shape: tuple[int, ...], large: bool) -> Tensor:
+    """Memory of this shape; unless large, with the tensor's values, which are all equal where the shape differs."""
+    if large:
+        return torch.empty(shape, dtype=tensor.dtype, device=tensor.device)
+    return tensor.clone() if tensor.shape == shape else tensor[:1].expand(shape).clone()
+
+
+def initialise(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:
+    """Start each parameter once: as its spec says, else as the module's own ``reset_parameters`` does."""
+    if any(spec.init is None for spec in specs.values()) and isinstance(module, _WITH_LARGE_WEIGHTS):
+        _reset_parameters_without_init(module, specs)
+    for name, spec in specs.items():
+        if spec.init is not None:
+            start(getattr(module, name), spec.init)
+
+
+def start(parameter: Tensor, initializer: Initializer) -> None:
+    """Fill by torch's function of the initialiser's name."""
+    getattr(nn.init, f"{initializer.kind}_")(parameter, **_init_arguments(initializer))
+
+
+def _init_arguments(initializer: Initializer) -> dict[str, Any]:
+    arguments = initializer.arguments()
+    return {"val": arguments["value"]} if initializer.kind == "constant" else arguments
+
+
+def _reset_parameters_without_init(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:
+    """``module.reset_parameters()``, with stand-ins on meta for parameters that get another start.
+
+    The stand-ins have their shapes (a bias's default depends on its weight's), cost nothing and
+    take no random numbers.
+    """
+    own = dict(module._parameters)
+    for name, spec in specs.items():
+        parameter = own[name]
+        if spec.init is not None and parameter is not None:
+            module._parameters[name] = nn.Parameter(torch.empty(parameter.shape, device="meta"))
+    try:
+        module.reset_parameters()  # type: ignore[operator]
+    finally:
+        module._parameters.update(own)
