@@ -1,0 +1,26 @@
+"""``archdsl explain``: what an error code means and how to mend it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .output import say
+
+
+def explain(
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="Such as E301; without it, all codes are listed.")
+    ] = None,
+) -> None:
+    """Explain an error code by an example, and how to mend it."""
+    from archdsl import explanations
+
+    if code is None:
+        say("".join(f"{known}  {title}\n" for known, title in explanations.titles().items()))
+        return
+    try:
+        say(explanations.explain(code))
+    except explanations.UnknownCodeError as error:
+        raise typer.BadParameter(str(error), param_hint="CODE") from None

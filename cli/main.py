@@ -1,0 +1,129 @@
+"""The ``archdsl`` command: its subcommands, and how every run ends.
+
+Exit codes: 0 all is well, 1 diagnostics were reported, 2 wrong usage, 70 a bug in archdsl (EX_SOFTWARE),
+130 interrupted, 141 the reader of the output went away (as if by SIGPIPE).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+
+from archdsl.diagnostics import ArchError
+
+from .build import build
+from .check import check
+from .explain import explain
+from .list import list_specs
+from .output import OutputClosedError, report, say
+from .stats import stats
+
+EXIT_DIAGNOSTICS = 1
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+EXIT_OUTPUT_CLOSED = 141
+TRACEBACK_VARIABLE = "ARCHDSL_TRACEBACK"
+
+app = typer.Typer(
+    name="archdsl",
+    help="Convolutional networks from .arch specs.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from archdsl import __version__
+
+        say(f"archdsl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Convolutional networks from .arch specs."""
+
+
+app.command("build")(build)
+app.command("stats")(stats)
+app.command("check")(check)
+app.command("list")(list_specs)
+app.command("explain")(explain)
+
+
+def run() -> None:
+    """The console script: runs the command line of this process and ends it."""
+    # graphs grow and are not freed before the end: collecting as often as Python does takes a third of the time
+    gc.set_threshold(100_000, 50, 100)
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; nothing but KeyboardInterrupt's kin escapes."""
+    try:
+        try:
+            return _invoke(arguments)
+        finally:
+            sys.stdout.flush()
+    except (OutputClosedError, BrokenPipeError):
+        _discard_output()
+        return EXIT_OUTPUT_CLOSED
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    try:
+        code = app(list(arguments), prog_name="archdsl", standalone_mode=False)
+    except ArchError as error:
+        report(error.diagnostics)
+        return EXIT_DIAGNOSTICS
+    except typer.TyperException as error:
+        return _usage_error(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return EXIT_INTERRUPTED
+    except (OutputClosedError, BrokenPipeError):
+        raise
+    except Exception as error:
+        _report_bug(error)
+        return EXIT_BUG
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: typer.TyperException) -> int:
+    cast(Any, error).show()  # typer publishes its errors by their base class alone, which lacks this
+    return error.exit_code
+
+
+def _discard_output() -> None:
+    """Points stdout nowhere, so that the interpreter's last flush has nothing to complain about."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _report_bug(error: Exception) -> None:
+    import traceback
+
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = "".join(f"  at {frame.filename}:{frame.lineno}, in {frame.name}\n" for frame in reversed(frames))
+    sys.stderr.write(
+        f"internal error: {type(error).__name__}: {error}\n{places}"
+        "This is a bug in archdsl, not in your spec. Please report it with the spec and the command line;\n"
+        f"{TRACEBACK_VARIABLE}=1 shows the whole traceback.\n"
+    )
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,34 @@
+"""Diagnostics as a user sees them: tests/golden/diagnostics/<code>_<name>.arch beside what is printed.
+
+A file is checked by ``archdsl check``, or by the command line in its first comment: ``# $ archdsl stats ...``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from archdsl.cli.main import execute
+from tests.goldens import check_golden, golden_cases, orphans
+
+_COMMAND = re.compile(r"# \$ archdsl (.+)")
+
+
+@pytest.mark.parametrize("path", golden_cases("diagnostics"), ids=lambda path: path.stem)
+def test_diagnostics(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    command = _COMMAND.match(path.read_text(encoding="utf-8"))
+    capsys.readouterr()
+    code = execute(shlex.split(command[1]) if command else ["check", path.name])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert f"error[{path.name[:4]}]" in captured.out + captured.err
+    shown = (captured.out + captured.err).replace(str(path.parent), "<folder>")
+    check_golden(path, shown, ".err")
+
+
+def test_no_expectation_is_left_over() -> None:
+    assert orphans("diagnostics") == []
