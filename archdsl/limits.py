@@ -43,4 +43,4 @@ DEFAULT_LIMITS = Limits()
 
 def how_to_raise(name: str, value: int) -> str:
     """Help for a diagnostic about the limit ``name``, which stands at ``value``."""
-    return f"raise it with `--limit {name}={2 * value}` or `limits=Limits({name}={2 * value})`"
+    return f"raise the limit with `--limit {name}={2 * value}` or `limits=Limits({name}={2 * value})`"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from archdsl import syntax
-from archdsl.parser_tokens import lexicon
+from archdsl.parser.tokens import lexicon
 from archdsl.source import Source, Span
 from archdsl.syntax import Expression
 

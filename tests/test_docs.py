@@ -27,7 +27,7 @@ import archdsl
 from archdsl import ArchError, Graph, Limits
 from archdsl.bundled_specs import bundled_file
 from archdsl.elaborate.builtins import BUILTINS
-from archdsl.parser_tokens import lexicon
+from archdsl.parser.tokens import lexicon
 from archdsl.rendering import render_text
 from tests import ops_page
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archdsl import parser_tables, syntax
+from archdsl import syntax
 from archdsl.diagnostics import ArchError, Diagnostic
 from archdsl.limits import Limits
 from archdsl.parser import parse, parse_expression
-from archdsl.parser_tables import load_tables
-from archdsl.parser_tokens import lexicon
+from archdsl.parser import tables as parser_tables
+from archdsl.parser.tables import load_tables
+from archdsl.parser.tokens import lexicon
 from archdsl.rendering import render_text
 from archdsl.source import Source
 from tests.goldens import FOLDER, check_golden, golden_cases, orphans
@@ -243,6 +244,13 @@ def test_a_keyword_can_be_a_quoted_label() -> None:
 
 
 # ---- errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "  # nothing", "3 4", "let a = 3", "a\nb", "{"])
+def test_an_expression_is_all_of_its_text(text: str) -> None:
+    with pytest.raises(ArchError, match="E101"):
+        expression(text)
+    assert isinstance(expression("\n f(3)  # a setting\n"), syntax.Call)
 
 
 def test_the_keywords_are_these() -> None:

@@ -11,7 +11,7 @@ from archdsl.elaborate.environment import DoneStep, Environment
 from archdsl.elaborate.faults import Fault, Poisoned, suggestion
 from archdsl.elaborate.functions import Functions
 from archdsl.elaborate.operators import Operators, length_of
-from archdsl.elaborate.session import MISSING, Session, Unevaluated, limit_help
+from archdsl.elaborate.session import MISSING, Session, Unevaluated
 from archdsl.elaborate.values import (
     FAILED,
     LAYERS,
@@ -26,6 +26,7 @@ from archdsl.elaborate.values import (
     whole,
 )
 from archdsl.graph import Node
+from archdsl.limits import how_to_raise
 from archdsl.source import Span
 
 _TENSOR_ATTRIBUTES = ("channels", "height", "width", "length", "shape")
@@ -187,7 +188,7 @@ class Evaluator:
                 "E505",
                 f"this string is longer than {limit} characters",
                 expression.span,
-                help=limit_help("text_length", limit),
+                help=how_to_raise("text_length", limit),
             )
         return text
 

@@ -10,8 +10,8 @@ from archdsl.elaborate.builtins import BadCall
 from archdsl.elaborate.calls import bind_parameters, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
 from archdsl.elaborate.operators import length_of
-from archdsl.elaborate.session import limit_help
 from archdsl.elaborate.values import LAYERS, BuiltinValue, FunctionValue, InitializerReference, describe
+from archdsl.limits import how_to_raise
 from archdsl.source import Span
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Functions:
             limit = self.session.limits.calls
             message = f"`{name}` uses itself without end" if uses_itself else f"calls nest more than {limit} deep"
             code: ErrorCode = "E206" if uses_itself else "E503"
-            hint = "stop it with `if`; " if uses_itself else ""
-            raise self.fault(code, message, span, help=hint + limit_help("calls", limit))
+            hint = "stop it with `if`, or " if uses_itself else ""
+            raise self.fault(code, message, span, help=hint + how_to_raise("calls", limit))
         chain.append((what, span))
 
     def _call_builtin(self, callee: BuiltinValue, expression: syntax.Call, environment: Environment) -> object:

@@ -16,7 +16,7 @@ from archdsl.elaborate.merges import Merger
 from archdsl.elaborate.naming import Names, Place
 from archdsl.elaborate.repeats import Repeater
 from archdsl.elaborate.scopes import Scopes
-from archdsl.elaborate.session import Session, limit_help
+from archdsl.elaborate.session import Session
 from archdsl.elaborate.values import (
     BlockValue,
     DimsValue,
@@ -32,6 +32,7 @@ from archdsl.elaborate.values import (
     is_number,
 )
 from archdsl.graph import Node, Scope, ScopeKind
+from archdsl.limits import how_to_raise
 from archdsl.ops.base import Op, OpError
 from archdsl.shapes import format_sizes
 from archdsl.source import Span
@@ -326,7 +327,7 @@ class Applier:
         """Raises Fault E504 where the graph has as many nodes as it may."""
         limit = self.session.limits.nodes
         if len(self.session.builder.nodes) >= limit:
-            raise self.fault("E504", f"this makes more than {limit} nodes", span, help=limit_help("nodes", limit))
+            raise self.fault("E504", f"this makes more than {limit} nodes", span, help=how_to_raise("nodes", limit))
 
     def _op_fault(self, error: OpError, inputs: tuple[Node, ...], span: Span, given: dict[str, Given]) -> Fault:
         at = given.get(error.argument or "")

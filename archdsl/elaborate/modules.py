@@ -13,7 +13,7 @@ from archdsl import syntax
 from archdsl.bundled_specs import FOLDER_NAME, bundled_file, bundled_paths
 from archdsl.diagnostics import ArchError, Diagnostic, ErrorCode, Label, Problems
 from archdsl.elaborate.faults import nearest, suggestion
-from archdsl.limits import Limits
+from archdsl.limits import Limits, how_to_raise
 from archdsl.parser import parse
 from archdsl.source import Source, Span
 
@@ -83,7 +83,7 @@ def read_source(location: Location, limits: Limits, importer: Span | None = None
         raise refuse(
             "E501",
             f"`{name}` is larger than {limits.source_bytes} bytes",
-            f"raise the limit with `--limit source_bytes={2 * limits.source_bytes}` or `limits=Limits(...)`",
+            how_to_raise("source_bytes", limits.source_bytes),
         )
     try:
         return Source(name, data.decode("utf-8-sig"))

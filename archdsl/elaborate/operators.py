@@ -8,8 +8,9 @@ from typing import Any
 
 from archdsl import syntax
 from archdsl.elaborate.faults import Fault
-from archdsl.elaborate.session import Session, limit_help
+from archdsl.elaborate.session import Session
 from archdsl.elaborate.values import DimsValue, Rounded, describe, is_number, whole
+from archdsl.limits import how_to_raise
 from archdsl.source import Span
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -85,7 +86,7 @@ class Operators:
         limit = self.session.limits.list_items
         if length > limit:
             raise self.fault(
-                "E505", f"this list would have more than {limit} items", span, help=limit_help("list_items", limit)
+                "E505", f"this list would have more than {limit} items", span, help=how_to_raise("list_items", limit)
             )
 
     def _calculated(self, calculate: Callable[[], object], span: Span) -> object:
@@ -106,7 +107,7 @@ class Operators:
         """The fault for a number beyond the limit."""
         bits = self.session.limits.number_bits
         return self.fault(
-            "E505", f"this number is larger than {bits} bits can hold", span, help=limit_help("number_bits", bits)
+            "E505", f"this number is larger than {bits} bits can hold", span, help=how_to_raise("number_bits", bits)
         )
 
 

@@ -8,9 +8,9 @@ from archdsl import syntax
 from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import DoneStep, Environment
 from archdsl.elaborate.naming import Place
-from archdsl.elaborate.session import limit_help
 from archdsl.elaborate.values import DimsValue, SharedValue
 from archdsl.graph import Node
+from archdsl.limits import how_to_raise
 from archdsl.source import Span
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Repeater:
         if count > self.session.limits.nodes:
             limit = self.session.limits.nodes
             message = f"{count} copies are more than the limit of {limit} nodes"
-            raise self.fault("E504", message, expression.span, help=limit_help("nodes", limit))
+            raise self.fault("E504", message, expression.span, help=how_to_raise("nodes", limit))
         if count == 0:
             return self.applier.pass_on(tensor, place, environment, label)
         if label is None:

@@ -21,7 +21,7 @@ from archdsl.elaborate.values import (
     OpReference,
 )
 from archdsl.graph import Node, OutputRef
-from archdsl.limits import Limits
+from archdsl.limits import Limits, how_to_raise
 from archdsl.ops import OPS
 from archdsl.ops.init import INITIALIZERS
 from archdsl.source import Span
@@ -96,7 +96,7 @@ class Session:
                 "E504",
                 f"this takes more than {self.limits.turns} loop turns and calls",
                 span.span,
-                help=limit_help("turns", self.limits.turns),
+                help=how_to_raise("turns", self.limits.turns),
             )
 
     def definition_value(self, name: str, environment: Environment) -> object:
@@ -184,11 +184,6 @@ def unknown_name(reporter: Reporter, name: syntax.Name, known: Iterable[str]) ->
     """The fault for a name that is none of the known ones."""
     hint = suggestion(name.name, known) or _import_help(name.name)
     return reporter.fault("E201", f"nothing is named `{name.name}` here", name.span, help=hint)
-
-
-def limit_help(name: str, value: int) -> str:
-    """How to raise a limit."""
-    return f"raise the limit with `--limit {name}={2 * value}` or `limits=Limits({name}={2 * value})`"
 
 
 def _import_help(name: str) -> str:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from archdsl.diagnostics import ArchError, Diagnostic, Label
 from archdsl.limits import DEFAULT_LIMITS, Limits, how_to_raise
-from archdsl.parser_errors import GivenUpError, Recovery, SyntaxProblems, nesting, nesting_fault
-from archdsl.parser_messages import describe
-from archdsl.parser_nodes import Children, NodeBuilder
-from archdsl.parser_tables import Rule, Tables, load_tables
-from archdsl.parser_tokens import END, Token, Tokenizer
+from archdsl.parser.messages import describe
+from archdsl.parser.nodes import Children, NodeBuilder
+from archdsl.parser.recovery import GivenUpError, Recovery, SyntaxProblems, nesting, nesting_fault
+from archdsl.parser.tables import Rule, Tables, load_tables
+from archdsl.parser.tokens import END, Token, Tokenizer
 from archdsl.source import Source, Span
 from archdsl.syntax import Constant, Expression, Module
 

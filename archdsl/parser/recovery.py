@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from archdsl.diagnostics import Diagnostic, Label, Problems
 from archdsl.limits import how_to_raise
-from archdsl.parser_messages import (
+from archdsl.parser.messages import (
     EXPRESSION,
     STARTERS,
     Mistake,
@@ -21,8 +21,8 @@ from archdsl.parser_messages import (
     is_keyword,
     keyword_fault,
 )
-from archdsl.parser_tables import Tables
-from archdsl.parser_tokens import CLOSERS, END, FAULTS, MALFORMED, NEWLINE, OPENERS, UNKNOWN, Token, Tokenizer
+from archdsl.parser.tables import Tables
+from archdsl.parser.tokens import CLOSERS, END, FAULTS, MALFORMED, NEWLINE, OPENERS, UNKNOWN, Token, Tokenizer
 from archdsl.source import Source
 from archdsl.syntax import Body
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Label
-from archdsl.parser_tokens import (
+from archdsl.parser.tokens import (
     CLOSERS,
     END,
     LITERALS,

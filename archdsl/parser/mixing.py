@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Label
-from archdsl.parser_tokens import Token, Tokenizer
+from archdsl.parser.tokens import Token, Tokenizer
 from archdsl.source import Span
 from archdsl.syntax import Binary, Chain, Expression, Flow, Labelled, Ternary
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from math import isinf
 from typing import Any, NamedTuple
 
-from archdsl import parser_mixing, syntax
+from archdsl import syntax
 from archdsl.diagnostics import Diagnostic, ErrorCode, Label, Problems
 from archdsl.limits import Limits, how_to_raise
-from archdsl.parser_tokens import Token
+from archdsl.parser import mixing
+from archdsl.parser.tokens import Token
 from archdsl.source import Source, Span
 from archdsl.syntax import Expression
 
@@ -142,7 +143,7 @@ class NodeBuilder:
 
     def flow(self, children: Children) -> syntax.Flow:
         flow = syntax.Flow(self._across(children), tuple(children[::2]))
-        fault = parser_mixing.flow_fault(flow, children[1::2])
+        fault = mixing.flow_fault(flow, children[1::2])
         if fault is not None:
             self.problems.add(fault)
         return flow
@@ -151,7 +152,7 @@ class NodeBuilder:
         value, _, condition, _, otherwise = children
         ternary = syntax.Ternary(self._across(children), value, condition, otherwise)
         if isinstance(value, syntax.Labelled):
-            self.problems.add(parser_mixing.label_fault(ternary, value))
+            self.problems.add(mixing.label_fault(ternary, value))
         return ternary
 
     def _chain(self, children: Children) -> syntax.Chain:
@@ -166,7 +167,7 @@ class NodeBuilder:
     def sum(self, children: Children) -> syntax.Chain:
         chain = self._chain(children)
         if "++" in chain.operators and "+" in chain.operators:
-            self.problems.add(parser_mixing.merge_fault(chain))
+            self.problems.add(mixing.merge_fault(chain))
         return chain
 
     def _binary(self, children: Children) -> syntax.Binary:

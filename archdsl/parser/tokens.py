@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from archdsl.parser_tables import Terminal, load_tables
+from archdsl.parser.tables import Terminal, load_tables
 from archdsl.source import Source, Span
 
 END = "$END"
