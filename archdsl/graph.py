@@ -148,14 +148,14 @@ class Graph:
                 tree.put(StateEntry(f"{node.module}.{name}" if name else node.module, spec, is_buffer, node))
         return tuple(tree.entries())
 
-    def to_networkx(self) -> networkx.MultiDiGraph:
+    def to_networkx(self) -> networkx.MultiDiGraph[int]:
         """The wiring, for algorithms: node ids with their Node as ``node``, an edge for each input.
 
         The edge's key is the position of that input.
         """
         import networkx
 
-        graph = networkx.MultiDiGraph(name=self.name)
+        graph: networkx.MultiDiGraph[int] = networkx.MultiDiGraph(name=self.name)
         graph.add_nodes_from((node.id, {"node": node}) for node in self.nodes)
         for node in self.nodes:
             for position, source in enumerate(node.inputs):

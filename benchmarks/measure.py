@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,18 +24,24 @@ def process(arguments: Sequence[str], runs: int) -> Process:
     return Process(min(p.seconds for p in found), max(p.mebibytes for p in found))
 
 
+_MEASURED = """
+import os, resource, subprocess, sys, time
+start = time.perf_counter()
+child = subprocess.Popen([sys.executable, *sys.argv[1:]], stdout=subprocess.DEVNULL)
+status, usage = os.wait4(child.pid, 0)[1:]
+print(time.perf_counter() - start, usage.ru_maxrss, status)
+"""
+"""Runs in a process of its own: a child begins with the memory of the one that forks it."""
+
+
 def _one_process(arguments: Sequence[str]) -> Process:
-    start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
-    if status != 0:
+    found = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *arguments], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.split()
+    if found[2] != "0":
         raise SystemExit(f"failed: {' '.join(arguments)}")
-    return Process(seconds, _peak_mebibytes(usage))
-
-
-def _peak_mebibytes(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+    units_a_mebibyte = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return Process(float(found[0]), int(found[1]) / units_a_mebibyte)
 
 
 def alternate(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> tuple[float, float, float]:

@@ -15,8 +15,8 @@ from archdsl.backends.fx import to_graph_module
 from archdsl.diagnostics import ArchError
 from archdsl.files import atomic_path, write_atomically
 from archdsl.graph import Graph
+from tests.running import inputs_of
 from tests.sample_networks import several_outputs, tokens
-from tests.test_fx import inputs_of
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from torch import Tensor, fx, nn
 
 from archdsl.backends.fx import to_graph_module
 from archdsl.backends.in_place import overwriting_nodes
-from archdsl.backends.python_source import to_python
 from archdsl.backends.torch_calls import CALLS, FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, UNSUPPORTED
 from archdsl.diagnostics import ArchError
 from archdsl.graph import Graph
@@ -26,36 +26,8 @@ from archdsl.ops.base import OpError
 from tests.network_builder import NetworkBuilder
 from tests.op_cases import CASES
 from tests.op_strategies import Arguments
+from tests.running import each_sample, equal, inputs_of, load_python, seeded
 from tests.sample_networks import SAMPLES, auxiliary, residual, several_outputs, shared
-
-each_sample = pytest.mark.parametrize("sample", SAMPLES)
-Outputs = Tensor | dict[str, Tensor]
-
-
-def inputs_of(graph: Graph, batch: int = 2) -> tuple[Tensor, ...]:
-    return tuple(torch.randn(batch, *node.type.sizes) for node in graph.inputs)
-
-
-def equal(a: Outputs, b: Outputs) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return list(a) == list(b) and all(torch.equal(a[name], b[name]) for name in a)
-    return isinstance(a, Tensor) and isinstance(b, Tensor) and torch.equal(a, b)
-
-
-def seeded(module: Callable[..., Outputs], inputs: tuple[Tensor, ...]) -> Outputs:
-    torch.manual_seed(0)
-    return module(*inputs)
-
-
-def load_python(graph: Graph) -> nn.Module:
-    """The network of the generated file."""
-    namespace: dict[str, object] = {"__name__": "generated"}
-    exec(compile(to_python(graph), "generated.py", "exec", dont_inherit=True), namespace)
-    classes = [value for value in namespace.values() if isinstance(value, type) and value.__module__ == "generated"]
-    module = classes[-1]()
-    assert isinstance(module, nn.Module)
-    return module
-
 
 # ---- each op -------------------------------------------------------------------------------------
 
@@ -290,6 +262,17 @@ def test_inductor_computes_the_same() -> None:
         torch.testing.assert_close(torch.compile(module)(*inputs), module(*inputs))
 
 
+def test_distributed_data_parallel_trains_it(tmp_path: Path) -> None:
+    distributed = torch.distributed
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        module = to_graph_module(residual())
+        nn.parallel.DistributedDataParallel(module)(*inputs_of(residual())).sum().backward()
+        assert all(parameter.grad is not None for parameter in module.parameters())
+    finally:
+        distributed.destroy_process_group()
+
+
 def test_other_batches_and_image_sizes() -> None:
     module = to_graph_module(residual()).eval()
     for batch, size in ((1, 32), (3, 48), (2, 33)):
@@ -314,6 +297,12 @@ def test_meta_and_other_types() -> None:
     graph = residual()
     assert {p.device.type for p in to_graph_module(graph, device="meta").parameters()} == {"meta"}
     assert {p.dtype for p in to_graph_module(graph, dtype=torch.bfloat16).parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "fpga"])
+def test_a_missing_device_is_a_diagnostic(device: str) -> None:
+    with pytest.raises(ArchError, match="E604"):
+        to_graph_module(residual(), device=device)
 
 
 def test_without_init_norms_still_start() -> None:

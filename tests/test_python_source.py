@@ -18,8 +18,8 @@ from archdsl.bundled_specs import bundled
 from archdsl.graph import Graph
 from archdsl.ops.init import Normal
 from tests.network_builder import NetworkBuilder
+from tests.running import each_sample, equal, inputs_of, load_python, seeded
 from tests.sample_networks import SAMPLES, dense, residual, tokens
-from tests.test_fx import each_sample, equal, inputs_of, load_python, seeded
 
 
 def classes(source: str) -> list[str]:

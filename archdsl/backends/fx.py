@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from keyword import iskeyword
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from archdsl.backends.devices import usable_device
 from archdsl.backends.in_place import overwriting_nodes
 from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
 from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, ModuleCall, OwnParameter, TorchCall, torch_call
@@ -38,10 +42,23 @@ def to_graph_module(
 
     With ``init`` the weights start as the spec says, drawn from torch's global generator
     (``torch.manual_seed``); without it, large weights are left as the memory was, to be loaded into.
-    ``node.meta`` carries path, section, span, tensor_type and nn_module_stack. Raises RuntimeError of
-    torch for a device that is not there.
+    ``node.meta`` carries path, section, span, tensor_type and nn_module_stack. Raises ArchError: E604 for a device that
+    is not there, E606 for a name that torch or Python keep for themselves.
     """
-    return _Lowering(graph, init, torch.device(device), dtype).run()
+    with _collection_paused():
+        return _Lowering(graph, init, usable_device(device), dtype).run()
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """No search for cycles while thousands of objects are made that all stay."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Lowering:

@@ -50,7 +50,7 @@ class ModuleFactory:
     def __init__(self, device: torch.device, dtype: torch.dtype | None) -> None:
         self._device = device
         self._dtype = dtype
-        self._prototypes: dict[tuple[Any, ...], nn.Module] = {}
+        self._prototypes: dict[tuple[Any, ...], _Prototype] = {}
 
     def make(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
         """The module of ``call``, whose parameters and buffers have the shapes in ``specs``."""
@@ -58,8 +58,8 @@ class ModuleFactory:
         key = (call.target, call.args[len(sizes) :], *call.kwargs.items())
         prototype = self._prototypes.get(key)
         if prototype is None:
-            prototype = self._prototypes[key] = self._constructed(call)
-        return _copied(prototype, dict(zip(sizes, call.args, strict=False)), specs)
+            prototype = self._prototypes[key] = _Prototype(self._constructed(call))
+        return prototype.copy(dict(zip(sizes, call.args, strict=False)), specs)
 
     def _constructed(self, call: ModuleCall) -> nn.Module:
         module_class: type[nn.Module] = resolve(call.target)
@@ -79,22 +79,32 @@ def _undrawn(target: str) -> type[nn.Module]:
     return type("Undrawn", (resolve(target),), {"reset_parameters": lambda self: None})
 
 
-def _copied(prototype: nn.Module, sizes: Mapping[str, int], specs: Mapping[str, ParameterSpec]) -> nn.Module:
-    """A module like the prototype but for its sizes; neither has submodules."""
-    attributes = prototype.__dict__
-    copy = type(prototype).__new__(type(prototype))
-    own = copy.__dict__
-    for name, value in attributes.items():
-        own[name] = value.copy() if type(value) in _COPIED else value
-    own.update(sizes)
-    large = isinstance(prototype, _WITH_LARGE_WEIGHTS)
-    for name, parameter in attributes["_parameters"].items():
-        if parameter is not None:
-            own["_parameters"][name] = nn.Parameter(_fresh(parameter.detach(), specs[name].shape, large))
-    for name, buffer in attributes["_buffers"].items():
-        if buffer is not None:
-            own["_buffers"][name] = _fresh(buffer, specs[name].shape if name in specs else buffer.shape, large=False)
-    return copy
+class _Prototype:
+    """A module of which copies are made; it has no submodules."""
+
+    def __init__(self, module: nn.Module) -> None:
+        attributes = module.__dict__
+        self._class = type(module)
+        self._large = isinstance(module, _WITH_LARGE_WEIGHTS)
+        self._plain = {name: value for name, value in attributes.items() if type(value) not in _COPIED}
+        self._copied = [(name, value) for name, value in attributes.items() if type(value) in _COPIED]
+        self._parameters = [(name, value.detach()) for name, value in module.named_parameters()]
+        self._buffers = list(module.named_buffers())
+
+    def copy(self, sizes: Mapping[str, int], specs: Mapping[str, ParameterSpec]) -> nn.Module:
+        """A module like the prototype but for its sizes."""
+        copy = self._class.__new__(self._class)
+        own = copy.__dict__
+        own.update(self._plain)
+        own.update(sizes)
+        for name, value in self._copied:
+            own[name] = value.copy()
+        for name, parameter in self._parameters:
+            own["_parameters"][name] = nn.Parameter(_fresh(parameter, specs[name].shape, self._large))
+        for name, buffer in self._buffers:
+            shape = specs[name].shape if name in specs else buffer.shape
+            own["_buffers"][name] = _fresh(buffer, shape, large=False)
+        return copy
 
 
 def _fresh(tensor: Tensor, shape: tuple[int, ...], large: bool) -> Tensor:

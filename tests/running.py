@@ -1,0 +1,41 @@
+"""Running built networks and comparing what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archdsl.backends.python_source import to_python
+from archdsl.graph import Graph
+from tests.sample_networks import SAMPLES
+
+each_sample = pytest.mark.parametrize("sample", SAMPLES)
+Outputs = Tensor | dict[str, Tensor]
+
+
+def inputs_of(graph: Graph, batch: int = 2) -> tuple[Tensor, ...]:
+    return tuple(torch.randn(batch, *node.type.sizes) for node in graph.inputs)
+
+
+def equal(a: Outputs, b: Outputs) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(torch.equal(a[name], b[name]) for name in a)
+    return isinstance(a, Tensor) and isinstance(b, Tensor) and torch.equal(a, b)
+
+
+def seeded(module: Callable[..., Outputs], inputs: tuple[Tensor, ...]) -> Outputs:
+    torch.manual_seed(0)
+    return module(*inputs)
+
+
+def load_python(graph: Graph) -> nn.Module:
+    """The network of the generated file."""
+    namespace: dict[str, object] = {"__name__": "generated"}
+    exec(compile(to_python(graph), "generated.py", "exec", dont_inherit=True), namespace)
+    classes = [value for value in namespace.values() if isinstance(value, type) and value.__module__ == "generated"]
+    module = classes[-1]()
+    assert isinstance(module, nn.Module)
+    return module
