@@ -14,19 +14,20 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-FOUNDATION = {"source", "diagnostics", "limits", "files", "shapes"}
+FOUNDATION = {"collection", "source", "diagnostics", "limits", "files", "shapes"}
 COMPILED = FOUNDATION | {"ops", "graph"}
 
 ROOMS: dict[str, set[str]] = {
     "source": set(),
     "limits": set(),
+    "collection": set(),
     "shapes": set(),
     "bundled_specs": set(),
     "diagnostics": {"source"},
     "files": {"diagnostics"},
     "rendering": {"source", "diagnostics"},
     "syntax": {"source"},
-    "parser": {"source", "diagnostics", "limits", "syntax"},
+    "parser": {"collection", "source", "diagnostics", "limits", "syntax"},
     "ops": {"diagnostics", "shapes"},
     "graph": FOUNDATION | {"ops"},
     "analysis": COMPILED,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from keyword import iskeyword
 from typing import Any
@@ -16,6 +13,7 @@ from archdsl.backends.devices import usable_device
 from archdsl.backends.in_place import overwriting_nodes
 from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
 from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, ModuleCall, OwnParameter, TorchCall, torch_call
+from archdsl.collection import collection_paused
 from archdsl.diagnostics import ArchError, Diagnostic, Label
 from archdsl.graph import Graph, Node
 from archdsl.layers import SelectOutputs
@@ -45,20 +43,8 @@ def to_graph_module(
     ``node.meta`` carries path, section, span, tensor_type and nn_module_stack. Raises ArchError: E604 for a device that
     is not there, E606 for a name that torch or Python keep for themselves.
     """
-    with _collection_paused():
+    with collection_paused():
         return _Lowering(graph, init, usable_device(device), dtype).run()
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """No search for cycles while thousands of objects are made that all stay."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class _Lowering:

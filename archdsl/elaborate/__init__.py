@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from archdsl import syntax
+from archdsl.collection import collection_paused
 from archdsl.diagnostics import Diagnostic
 from archdsl.elaborate.faults import Fault, Poisoned, Reporter, Stopped
 from archdsl.elaborate.modules import LoadedModule
@@ -35,7 +35,7 @@ def elaborate(
     reporter = Reporter(limits)
     builder = NetworkBuilder(Session(limits, reporter))
     graph = None
-    with _room(limits):
+    with collection_paused(), _deep_stack(limits):
         try:
             graph = builder.build(module, network, settings, sizes)
         except Fault as fault:
@@ -50,14 +50,11 @@ def elaborate(
 
 
 @contextmanager
-def _room(limits: Limits) -> Iterator[None]:
-    """Stack for the deepest program within the limits, and no garbage collection over a graph that only grows."""
-    frames, collecting = sys.getrecursionlimit(), gc.isenabled()
+def _deep_stack(limits: Limits) -> Iterator[None]:
+    """Stack for the deepest program within the limits."""
+    frames = sys.getrecursionlimit()
     sys.setrecursionlimit(max(frames, limits.calls * FRAMES_PER_CALL))
-    gc.disable()
     try:
         yield
     finally:
         sys.setrecursionlimit(frames)
-        if collecting:
-            gc.enable()

@@ -8,13 +8,12 @@ bottom-up while it runs, so nothing here recurses, however deep a text nests.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
+from archdsl.collection import collection_paused
 from archdsl.diagnostics import ArchError, Diagnostic, Label
 from archdsl.limits import DEFAULT_LIMITS, Limits, how_to_raise
 from archdsl.parser.messages import describe
@@ -112,7 +111,7 @@ class _Parse:
     def whole(self, start: str) -> Any:
         self._check_size()
         try:
-            with _without_collecting():
+            with collection_paused():
                 value = self._run(start)
         except GivenUpError:
             value = None
@@ -178,15 +177,3 @@ class _Parse:
                 self.problems.add(nesting_fault(self.source, token, deep))
                 raise GivenUpError
         return None
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """No garbage collection meanwhile: it would look through all nodes again and again, and none is garbage."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
