@@ -55,6 +55,7 @@ def load(
     graph, problems = elaborate(module, chosen, settings, limits, _sizes(input))
     if graph is None:
         raise ArchError(problems)
+    graph.verify()
     return graph
 
 

@@ -329,6 +329,10 @@ class TestSettings:
         ("if 3 { relu }", "E221"),
         ("let a = 1\nlet a = 2", "E202"),
         ("output a: id, a: id", "E412"),
+        ("output a: id\noutput a: id", "E412"),
+        ('a: relu -> "a.b": relu', "E203"),
+        ('"a.b": conv(3, 1) -> a: relu', "E203"),
+        ('"input": relu', "E203"),
         ('aux "output" { relu }', "E412"),
         ("aux a { relu }\noutput a: id", "E412"),
         ("assert 1 > 2", "E408"),
@@ -356,6 +360,14 @@ def test_several_mistakes_are_reported_in_one_run() -> None:
 )
 def test_definitions_that_cannot_be(declarations: str, body: str, code: str) -> None:
     assert fault(body, declarations=declarations) == [code]
+
+
+def test_inputs_that_cannot_be() -> None:
+    assert codes("network n { input a: 3x8x8, a: 3x8x8\n relu }") == ["E202"]
+    assert codes("network n { input 3x99999999999x8\n relu }") == ["E309"]
+    assert codes("network n { input 3x0x8\n relu }") == ["E309"]
+    assert codes("network n { input 3x8x8, 3x8x8\n relu }") == ["E309"]
+    assert codes("network n { input relu\n relu }") == ["E309"]
 
 
 def test_networks_without_or_with_too_many() -> None:

@@ -18,6 +18,8 @@ class GraphBuilder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.paths: set[str] = set()
+        self.dotted: list[tuple[str, Span]] = []
+        """Labels with dots, which may lead into another step's place."""
         self._ops: dict[object, Op] = {}
         self._types: dict[tuple[int, Types], TensorType] = {}
         self._names: list[Names] = []

@@ -12,7 +12,7 @@ from archdsl import syntax
 from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, suggestion
-from archdsl.elaborate.values import Given, InitializerReference, InitializerValue, describe, whole
+from archdsl.elaborate.values import Given, InitializerReference, InitializerValue, Rounded, describe, whole
 from archdsl.ops import OPS
 from archdsl.ops.base import Op
 from archdsl.source import Span
@@ -61,7 +61,8 @@ def match_names(
         extra = given.positional[len(names)]
         takes = f"takes at most {len(names)}" if names else "takes none"
         listed = f": {', '.join(names)}" if names else ""
-        message = f"`{callee}` gets {len(given.positional)} arguments but {takes}{listed}"
+        count = len(given.positional)
+        message = f"`{callee}` gets {count} argument{'s' if count > 1 else ''} but {takes}{listed}"
         raise evaluator.fault("E213", message, extra.span or call)
     matched = dict(zip(names, given.positional, strict=False))
     for name, value in given.named.items():
@@ -192,6 +193,8 @@ def refusal(callee: str, argument: str, error: Any, given: Given | None) -> str:
     if not argument:
         return f"`{callee}`: {error['msg']}"
     got = ", not " + describe(given.value) if given is not None else ""
+    if given is not None and isinstance(given.value, Rounded):
+        got += ": rounded numbers are for asserts"
     wanted = _WANTED.get(error["type"])
     if wanted is not None:
         return f"`{argument}` of `{callee}` is {wanted.format(**error.get('ctx', {}))}{got}"

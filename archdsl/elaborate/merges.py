@@ -84,7 +84,9 @@ class Merger:
         if operator not in _WITH_NUMBER:
             raise self._no_such_merge(operator, spans[1])
         if operator == "*" and isinstance(number, int):
-            help_ = f"to repeat it write `{spans[2].text} x {number}`; to scale it write `{float(number)} * ...`"
+            help_ = f"to scale it write `{float(number)} * ...`"
+            if number >= 0:
+                help_ = f"to repeat it write `{spans[2].text} x {number}`; {help_}"
             raise self.applier.fault("E226", "a whole number times a layer", spans[0].to(spans[2]), help=help_)
         if tensor.id < 0:
             return INVALID

@@ -43,12 +43,13 @@ class Names:
     def name_merges(self) -> None:
         """``add1``, ``add2``, ... in order, passing over names that steps have."""
         counts: dict[str, int] = {}
+        taken = self.taken.keys() | {name.partition(".")[0] for name in self.taken}
         for node in self.merges:
             kind = node.op.kind
             while True:
                 counts[kind] = counts.get(kind, 0) + 1
                 name = f"{kind}{counts[kind]}"
-                if name not in self.taken:
+                if name not in taken:
                     break
             node.path = node.module = self.full(name)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 from archdsl import syntax
 from archdsl.analysis.cost import cost
 from archdsl.elaborate.bodies import BodyRunner
@@ -56,6 +58,7 @@ class NetworkBuilder:
         tensor = self._inputs(plan, place, sizes)
         outputs = self._run(plan, environment, place, tensor)
         self._check_overrides()
+        self._check_dotted_labels()
         if len(self.session.reporter.problems) or not outputs:
             return None
         values = {name: _setting(value) for name, value in plan.settings.items()}
@@ -103,7 +106,13 @@ class NetworkBuilder:
             self.session.demands_within = plan.variant_input.span
         name = shape.name.name if isinstance(shape, syntax.Named) else "input"
         type_ = TensorType.of(built)
-        op = self.session.builder.op(InputOp, {"sizes": type_.sizes, "layout": type_.layout})
+        try:
+            op = self.session.builder.op(InputOp, {"sizes": type_.sizes, "layout": type_.layout})
+        except ValidationError as error:
+            message = f"the input {type_} cannot be: {error.errors()[0]['msg']}"
+            raise self.fault("E309", message, expression.span) from None
+        if name in place.names.taken:
+            raise self.fault("E202", f"two inputs are named `{name}`", shape.span)
         node = self.session.builder.add(op, (), name, place, expression.span)
         if isinstance(shape, syntax.Named):
             place.names.taken[name] = shape.name.span
@@ -133,18 +142,18 @@ class NetworkBuilder:
     def _run(self, plan: Plan, environment: Environment, place: Place, tensor: Node) -> list[OutputRef]:
         self.bodies.open_defaults(plan.body, environment)
         self._open_network_defaults(plan, environment)
-        outputs: list[OutputRef] = []
+        outputs: dict[str, OutputRef] = {}
         for statement in plan.body.statements:
             if isinstance(statement, syntax.Input | syntax.Assert):
                 continue
             if isinstance(statement, syntax.Output):
-                outputs += self._outputs(statement, environment, place, tensor)
+                self._outputs(statement, environment, place, tensor, outputs)
             else:
                 tensor = self.bodies.run_statement(statement, environment, place, tensor)
-        if not outputs and tensor.id >= 0:
-            outputs = [OutputRef("output", tensor.id)]
-        self._check_auxiliary({output.name for output in outputs}, plan)
-        return outputs + self.session.auxiliary
+        if not outputs:
+            outputs["output"] = OutputRef("output", tensor.id)
+        self._check_auxiliary(set(outputs), plan)
+        return [output for output in (*outputs.values(), *self.session.auxiliary) if output.node >= 0]
 
     def _check_auxiliary(self, names: set[str], plan: Plan) -> None:
         for output in self.session.auxiliary:
@@ -163,16 +172,19 @@ class NetworkBuilder:
         self.session.network_defaults.outer = chain
 
     def _outputs(
-        self, statement: syntax.Output, environment: Environment, place: Place, tensor: Node
-    ) -> list[OutputRef]:
-        found: dict[str, OutputRef] = {}
+        self,
+        statement: syntax.Output,
+        environment: Environment,
+        place: Place,
+        tensor: Node,
+        found: dict[str, OutputRef],
+    ) -> None:
         for named in statement.outputs:
             name = named.name.name
             if name in found:
                 raise self.fault("E412", f"two outputs are named `{name}`", named.name.span)
             node = self.applier.apply_or_fail(named.value, environment, place, tensor)
             found[name] = OutputRef(name, node.id)
-        return [ref for ref in found.values() if ref.node >= 0]
 
     # ---- checks at the end -----------------------------------------------------------------------
 
@@ -189,6 +201,15 @@ class NetworkBuilder:
                 what = f"{kind} {name}".strip()
                 message = f"the base has no `{what}` to replace"
                 self.session.reporter.report(self.fault("E406", message, section.section.span))
+
+    def _check_dotted_labels(self) -> None:
+        """No step may stand inside another that is an op: `a: relu -> "a.b": relu`."""
+        for path, span in self.session.builder.dotted:
+            outer = path
+            while "." in outer:
+                outer = outer.rpartition(".")[0]
+                if outer in self.session.builder.paths:
+                    self.session.reporter.report(self.applier.scopes.collision(outer, span))
 
     def _check_asserts(self, plan: Plan, graph: Graph) -> None:
         """Equalities on the finished graph state the declared network's published numbers: elsewhere they rest."""

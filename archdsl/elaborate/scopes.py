@@ -28,6 +28,8 @@ class Scopes:
     def claim(self, place: Place, kind: str, label: str, span: Span) -> str:
         """Takes a label for a step of this kind. Raises Fault E203."""
         place.names.labelled(kind)
+        if "." in label:
+            self.session.builder.dotted.append((place.names.full(label), span))
         self._take(place, label, span, automatic=False)
         return label
 

@@ -117,9 +117,17 @@ class PointwiseOp(CostFreeOp):
 def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "") -> None:
     """Refuse an input whose axes the op would silently misread."""
     if type_.layout not in layouts:
-        raise OpError(
-            "E306", f"`{kind}` takes {_described(layouts)}, but gets {type_} ({layout_name(type_.layout)})", help=help
-        )
+        message = f"`{kind}` takes {_described(layouts)}, but gets {type_} ({layout_name(type_.layout)})"
+        raise OpError("E306", message, help=help or _way_to(type_.layout, layouts))
+
+
+def _way_to(layout: Layout, wanted: tuple[Layout, ...]) -> str:
+    """What brings a tensor of this layout to one of the wanted ones, where one op does."""
+    if (layout == "HWC" and "CHW" in wanted) or (layout == "LC" and "CL" in wanted):
+        return "write `channels_first` before it"
+    if (layout == "CHW" and "HWC" in wanted) or (layout == "CL" and "LC" in wanted):
+        return "write `channels_last` before it"
+    return "put it before the `flatten`" if layout == "C" and "CHW" in wanted else ""
 
 
 def _described(layouts: tuple[Layout, ...]) -> str:

@@ -7,7 +7,6 @@ from math import gcd
 from archdsl.ops.base import OpError
 from archdsl.shapes import TensorType
 
-CHANNELS_FIRST_HELP = "write `channels_first` before it"
 _MOST_LISTED = 8
 _MOST_TRIED = 4096
 

@@ -21,7 +21,7 @@ from archdsl.ops.arguments import (
     PositiveInt,
 )
 from archdsl.ops.base import OpError, ParameterSpec, Types, require_layout
-from archdsl.ops.channels import CHANNELS_FIRST_HELP, check_groups
+from archdsl.ops.channels import check_groups
 from archdsl.ops.init import VectorInit, WeightInit
 from archdsl.ops.window import AXES, WindowedOp, as_axes
 from archdsl.shapes import TensorType, transposed_window_output
@@ -104,7 +104,7 @@ class Conv2dOp(_Convolution):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("conv", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("conv", inputs[0], ("CHW",))
         return super().infer(inputs)
 
 
@@ -135,7 +135,7 @@ class DepthwiseConv2dOp(_Convolution):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("dwconv", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("dwconv", inputs[0], ("CHW",))
         return super().infer(inputs)
 
 
@@ -163,7 +163,7 @@ class Conv1dOp(_Convolution):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("conv1d", inputs[0], ("CL",), "for tokens L x C write `channels_first` before it")
+        require_layout("conv1d", inputs[0], ("CL",))
         return super().infer(inputs)
 
 
@@ -199,7 +199,7 @@ class ConvTranspose2dOp(WindowedOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("conv_transpose", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("conv_transpose", inputs[0], ("CHW",))
         channels, *sizes = inputs[0].sizes
         check_groups(self.kind, self.groups, channels, self.out_channels)
         axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation, strict=True)

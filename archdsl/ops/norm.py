@@ -19,7 +19,7 @@ from archdsl.ops.arguments import (
     PositiveNumbers,
 )
 from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, Types, require_layout
-from archdsl.ops.channels import CHANNELS_FIRST_HELP, channel_axis, check_groups
+from archdsl.ops.channels import channel_axis, check_groups
 from archdsl.ops.init import Constant, VectorInit
 from archdsl.shapes import TensorType
 
@@ -48,7 +48,7 @@ class BatchNormOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("bn", inputs[0], ("CHW", "CL", "C"), CHANNELS_FIRST_HELP)
+        require_layout("bn", inputs[0], ("CHW", "CL", "C"))
         return inputs[0]
 
     @override
@@ -135,7 +135,7 @@ class GroupNormOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("gn", inputs[0], ("CHW", "CL", "C"), CHANNELS_FIRST_HELP)
+        require_layout("gn", inputs[0], ("CHW", "CL", "C"))
         channels = inputs[0].sizes[0]
         check_groups("gn", self.num_groups, channels, channels, argument="num_groups")
         return inputs[0]
@@ -161,7 +161,7 @@ class InstanceNormOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("instance_norm", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("instance_norm", inputs[0], ("CHW",))
         if inputs[0].sizes[1:] == (1, 1):
             message = f"`instance_norm` takes images of two pixels or more, but gets {inputs[0]}"
             raise OpError("E308", message, help="move it before the pooling")
@@ -192,7 +192,7 @@ class NormalizeOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("normalize", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("normalize", inputs[0], ("CHW",))
         channels = inputs[0].sizes[0]
         if len(self.mean) != channels:
             message = f"`normalize` has {len(self.mean)} means, but its input {inputs[0]} has {channels} channels"

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from archdsl.ops.arguments import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
 from archdsl.ops.base import CostFreeOp, Op, OpError, Types, require_layout
-from archdsl.ops.channels import CHANNELS_FIRST_HELP
 from archdsl.ops.window import WindowedOp, check_half_padding
 from archdsl.shapes import TensorType
 
@@ -25,7 +24,7 @@ class _WindowPoolOp(WindowedOp, CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout(self.kind, inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout(self.kind, inputs[0], ("CHW",))
         channels, *sizes = inputs[0].sizes
         return TensorType((channels, *self.window_sizes(tuple(sizes), self.__dict__["ceil"])), "CHW")
 
@@ -70,7 +69,7 @@ class _WholeImagePoolOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout(self.kind, inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout(self.kind, inputs[0], ("CHW",))
         return TensorType((inputs[0].sizes[0], *self.output_sizes()), "CHW")
 
 
@@ -136,7 +135,7 @@ class BlurPoolOp(Op):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("blurpool", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("blurpool", inputs[0], ("CHW",))
         channels, height, width = inputs[0].sizes
         padding = self.kernel_size // 2
         if min(height, width) <= padding:

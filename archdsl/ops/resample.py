@@ -19,7 +19,6 @@ from archdsl.ops.arguments import (
     PositiveInt,
 )
 from archdsl.ops.base import CostFreeOp, OpError, Types, require_layout
-from archdsl.ops.channels import CHANNELS_FIRST_HELP
 from archdsl.shapes import TensorType
 
 
@@ -45,7 +44,7 @@ class UpsampleOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("upsample", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("upsample", inputs[0], ("CHW",))
         channels, *sizes = inputs[0].sizes
         height, width = [floor(size * factor) for size, factor in zip(sizes, self.scale_factor, strict=True)]
         if min(height, width) < 1:
@@ -66,7 +65,7 @@ class PixelShuffleOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("pixel_shuffle", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("pixel_shuffle", inputs[0], ("CHW",))
         channels, height, width = inputs[0].sizes
         if channels % self.factor**2:
             message = f"`pixel_shuffle` by {self.factor} needs a multiple of {self.factor**2} channels, not {channels}"
@@ -85,7 +84,7 @@ class SpaceToDepthOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("space_to_depth", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("space_to_depth", inputs[0], ("CHW",))
         channels, height, width = inputs[0].sizes
         if height % self.factor or width % self.factor:
             message = f"`space_to_depth` by {self.factor} does not divide the height and width of {inputs[0]}"
@@ -108,7 +107,7 @@ class PadOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("pad", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("pad", inputs[0], ("CHW",))
         channels, height, width = inputs[0].sizes
         left, right, top, bottom = self.sizes
         self._check_source(height, max(top, bottom), "height")
@@ -142,7 +141,7 @@ class CropOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("crop", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("crop", inputs[0], ("CHW",))
         _, height, width = inputs[0].sizes
         row, column = self.start(inputs[0])
         if min(row, column) < 0 or row + self.size[0] > height or column + self.size[1] > width:

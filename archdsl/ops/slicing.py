@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from archdsl.ops.arguments import AnyInt, OptionalInt, PositiveInt
 from archdsl.ops.base import CostFreeOp, OpError, Types, require_layout
-from archdsl.ops.channels import CHANNELS_FIRST_HELP, channel_axis, check_groups, with_size
+from archdsl.ops.channels import channel_axis, check_groups, with_size
 from archdsl.shapes import TensorType
 
 
@@ -73,7 +73,7 @@ class PadChannelsOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("pad_channels", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("pad_channels", inputs[0], ("CHW",))
         channels = inputs[0].sizes[0]
         if self.out_channels < channels:
             message = f"`pad_channels` to {self.out_channels} channels cannot take {inputs[0]}, which has more"
@@ -94,7 +94,7 @@ class ChannelShuffleOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("channel_shuffle", inputs[0], ("CHW",), CHANNELS_FIRST_HELP)
+        require_layout("channel_shuffle", inputs[0], ("CHW",))
         channels = inputs[0].sizes[0]
         check_groups("channel_shuffle", self.groups, channels, channels)
         return inputs[0]
