@@ -1,0 +1,136 @@
+"""What "equal to torchvision's" means for one model, as functions that the zoo's tests call."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import archdsl
+from archdsl.analysis.cost import cost
+from tests.torchvision_goldens import count_macs
+
+
+def published(models: ModuleType, name: str) -> dict[str, Any]:
+    """``num_params`` and ``_ops`` (billions of multiply-adds) of the first published weights."""
+    weights = next(iter(models.get_model_weights(name)))
+    return {"num_params": weights.meta["num_params"], "_ops": weights.meta["_ops"]}
+
+
+def check_same_state(models: ModuleType, name: str) -> None:
+    """The same keys in the same order, with the same shapes and dtypes; a meta build is enough."""
+    with torch.device("meta"):
+        theirs = models.get_model(name, **_without_init(name))
+    ours = archdsl.build(name, device="meta")
+    assert _entries(ours) == _entries(theirs)
+    assert [key for key, _ in ours.named_parameters()] == [key for key, _ in theirs.named_parameters()]
+
+
+def check_costs(models: ModuleType, name: str) -> None:
+    """Parameters and MACs are the published ones, and MACs those that torch counts."""
+    graph = archdsl.load(name)
+    total = cost(graph)
+    expected = published(models, name)
+    assert total.parameters == expected["num_params"]
+    assert round(total.macs / 1e9, 3) == expected["_ops"]
+    sizes = graph.inputs[0].type.sizes
+    assert count_macs(archdsl.build(name, device="meta"), sizes) == total.macs
+
+
+def pair(models: ModuleType, name: str) -> tuple[nn.Module, nn.Module]:
+    """Our model and torchvision's with the same weights, loaded strictly both ways."""
+    theirs = randomized(models.get_model(name, **_without_init(name)))
+    ours = archdsl.build(name, init=False)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    theirs.load_state_dict(ours.state_dict(), strict=True)
+    return ours, theirs
+
+
+def check_eval(models: ModuleType, name: str, size: int, batch: int = 2) -> None:
+    """Eval outputs are equal to the bit."""
+    ours, theirs = pair(models, name)
+    batch_of_images = images(size, batch)
+    with torch.no_grad():
+        assert torch.equal(ours.eval()(batch_of_images), theirs.eval()(batch_of_images))
+
+
+def check_train(models: ModuleType, name: str, size: int, batch: int = 2) -> None:
+    """Train-mode outputs, gradients and running statistics are equal to the bit, with the same draws."""
+    ours, theirs = pair(models, name)
+    results = [_step(model.train(), images(size, batch)) for model in (ours, theirs)]
+    assert all(map(torch.equal, *results))
+    gradients = [{name: p.grad for name, p in model.named_parameters()} for model in (ours, theirs)]
+    assert differing(*gradients) == []
+    assert differing(dict(ours.state_dict()), dict(theirs.state_dict())) == []
+
+
+def check_start(models: ModuleType, name: str) -> None:
+    """Each parameter starts from a distribution of the same mean and spread as torchvision's."""
+    torch.manual_seed(0)
+    ours = dict(archdsl.build(name).named_parameters())
+    theirs = dict(models.get_model(name, **_without_init(name, skip=False)).named_parameters())
+    off = {key: (_moments(p), _moments(theirs[key])) for key, p in ours.items() if not _alike(p, theirs[key])}
+    assert off == {}
+
+
+def images(size: int, batch: int) -> Tensor:
+    return torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def randomized(model: nn.Module, seed: int = 0) -> nn.Module:
+    """The model with norms that do something: at its start each is nearly the identity in eval mode."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
+                module.weight.uniform_(0.5, 1.5, generator=generator)
+                module.bias.normal_(0, 0.1, generator=generator)
+            if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
+                assert module.running_var is not None
+                module.running_var.uniform_(0.5, 1.5, generator=generator)
+                module.running_mean.normal_(0, 0.1, generator=generator)
+    return model
+
+
+def differing(ours: dict[str, Tensor | None], theirs: dict[str, Tensor | None]) -> list[str]:
+    """Names whose tensors are not the same to the bit."""
+    assert list(ours) == list(theirs)
+    return [name for name, tensor in ours.items() if not _equal(tensor, theirs[name])]
+
+
+def _equal(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is other if one is None or other is None else torch.equal(one, other)
+
+
+def _step(model: nn.Module, batch_of_images: Tensor) -> list[Tensor]:
+    """Forward and backward with seeded draws; every output, main one first."""
+    torch.manual_seed(0)
+    result = model(batch_of_images)
+    values = list(result.values()) if isinstance(result, dict) else [result]
+    outputs: list[Tensor] = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
+    sum((output.square().mean() for output in outputs), torch.zeros(())).backward()
+    return [output.detach() for output in outputs]
+
+
+def _entries(model: nn.Module) -> list[tuple[str, tuple[int, ...], torch.dtype]]:
+    return [(key, tuple(tensor.shape), tensor.dtype) for key, tensor in model.state_dict().items()]
+
+
+def _without_init(name: str, skip: bool = True) -> dict[str, Any]:
+    """GoogLeNet and Inception take minutes to draw truncated normals unless told not to."""
+    return {"init_weights": not skip} if name in ("googlenet", "inception_v3") else {}
+
+
+def _moments(parameter: Tensor) -> tuple[float, float]:
+    return float(parameter.mean()), float(parameter.std(correction=0))
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Means within five standard errors, spreads within ten percent (more for few elements)."""
+    (mean, spread), (their_mean, their_spread) = _moments(one.detach()), _moments(other.detach())
+    error = 5.0 * math.sqrt(2 / one.numel())
+    largest = max(spread, their_spread)
+    same_mean = abs(mean - their_mean) <= error * largest + 1e-9
+    return same_mean and abs(spread - their_spread) <= max(0.1, error) * largest + 1e-9
