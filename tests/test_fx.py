@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor, fx, nn
 
+import archdsl
 from archdsl.backends.fx import to_graph_module
 from archdsl.backends.in_place import overwriting_nodes
 from archdsl.backends.torch_calls import CALLS, FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, UNSUPPORTED
@@ -310,3 +311,11 @@ def test_without_init_norms_still_start() -> None:
     assert torch.equal(state["bn1.running_var"], torch.ones(8))
     assert torch.equal(state["bn1.weight"], torch.ones(8))
     assert state["bn1.num_batches_tracked"] == 0
+
+
+def test_a_scope_that_begins_without_a_module_keeps_its_place() -> None:
+    text = 'network n { input 3x8x8\n a: (id + id)\n "b.0": conv(3, 1)\n "a.c": conv(3, 1) }'
+    graph = archdsl.load(text)
+    expected = ["a.c.weight", "a.c.bias", "b.0.weight", "b.0.bias"]
+    assert [entry.key for entry in graph.state_entries()] == expected
+    assert list(to_graph_module(graph).state_dict()) == expected

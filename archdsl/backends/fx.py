@@ -67,6 +67,7 @@ class _Lowering:
 
     def run(self) -> fx.GraphModule:
         for node in self._graph.nodes:
+            self._container(node, node.module.rpartition(".")[0])
             value = self._placeholder(node) if isinstance(node.op, InputOp) else self._lower(node)
             self._describe(value, node)
             self._values.append(value)
@@ -152,10 +153,14 @@ class _Lowering:
         outer, _, name = path.rpartition(".")
         if iskeyword(name) or name in _taken_names():
             raise _refused_name(node, name)
-        if outer not in self._containers:
-            container, own_name = self._container_of(node, outer)
-            container._modules[own_name] = self._containers[outer] = nn.Module()
-        return self._containers[outer], name
+        return self._container(node, outer), name
+
+    def _container(self, node: Node, path: str) -> nn.Module:
+        """The module that stands for a scope, put into its own container at the first node inside."""
+        if path not in self._containers:
+            container, own_name = self._container_of(node, path)
+            container._modules[own_name] = self._containers[path] = nn.Module()
+        return self._containers[path]
 
     def _output(self) -> None:
         outputs = sorted(self._graph.outputs, key=lambda output: output.auxiliary)
