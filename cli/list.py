@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -9,39 +10,102 @@ import typer
 
 from .output import say
 
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A bundled spec: its name, the first line of its comment, and its size as declared."""
+    """A bundled spec: its name, what its comment says of it, and its size as declared."""
 
     name: str
+    family: str
     title: str
     parameters: int
     macs: int
+    year: int | None
+    paper: str | None
+
+
+PatternsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Only those whose name or family holds one of these.")
+]
+MaxParametersOption = Annotated[
+    str | None, typer.Option("--max-parameters", metavar="N", help="At most so many parameters: 25M.")
+]
+MaxMacsOption = Annotated[str | None, typer.Option("--max-macs", metavar="N", help="At most so many MACs: 4.1G.")]
+SinceOption = Annotated[int | None, typer.Option("--since", metavar="YEAR", help="Published in this year or later.")]
 
 
 def list_specs(
+    patterns: PatternsArgument = None,
+    max_parameters: MaxParametersOption = None,
+    max_macs: MaxMacsOption = None,
+    since: SinceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the bundled specs with their parameters and MACs."""
+    """List the bundled specs by family, with parameters, MACs, year and paper."""
     from archdsl import bundled
 
-    found = [_listed(name) for name in bundled()]
+    most_parameters, most_macs = _amount("--max-parameters", max_parameters), _amount("--max-macs", max_macs)
+    found = [
+        spec
+        for spec in map(_listed, bundled())
+        if _matches(spec, patterns or ())
+        and spec.parameters <= most_parameters
+        and spec.macs <= most_macs
+        and (since is None or (spec.year or 0) >= since)
+    ]
+    found.sort(key=lambda spec: (spec.family.lower(), spec.macs))
     if as_json:
         import json
 
         say(json.dumps([asdict(spec) for spec in found], indent=2, ensure_ascii=False) + "\n")
-        return
+    else:
+        say(_table(found))
+
+
+def _matches(spec: Listed, patterns: Iterable[str]) -> bool:
+    wanted = [pattern.lower() for pattern in patterns]
+    return not wanted or any(text in spec.name.lower() or text in spec.family.lower() for text in wanted)
+
+
+def _amount(option: str, text: str | None) -> float:
+    """The number that ``25M`` means; infinity where nothing was asked. Raises BadParameter."""
+    if text is None:
+        return float("inf")
+    unit = _UNITS.get(text[-1:].upper())
+    try:
+        return float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no amount such as 25M or 4.1G", param_hint=option) from None
+
+
+def _table(found: Iterable[Listed]) -> str:
     from .tables import Column, text_table
 
-    columns = [Column("name"), Column("parameters", right=True), Column("MACs", right=True), Column("")]
-    say(text_table(columns, [[spec.name, f"{spec.parameters:,}", f"{spec.macs:,}", spec.title] for spec in found]))
+    columns = [
+        Column("family"),
+        Column("name"),
+        Column("parameters", right=True),
+        Column("MACs", right=True),
+        Column("year", right=True),
+        Column("paper"),
+    ]
+    rows, before = [], None
+    for spec in found:
+        family = spec.family if spec.family != before else ""
+        year, paper = str(spec.year or ""), spec.paper or ""
+        rows.append([family, spec.name, f"{spec.parameters:,}", f"{spec.macs:,}", year, paper])
+        before = spec.family
+    return text_table(columns, rows)
 
 
 def _listed(name: str) -> Listed:
     from archdsl import load
     from archdsl.analysis.cost import cost
+    from archdsl.citations import citation
 
     graph = load(name)
     total = cost(graph)
-    return Listed(name, next(iter(graph.doc.splitlines()), ""), total.parameters, total.macs)
+    said = citation(graph.doc)
+    return Listed(name, said.family, said.title, total.parameters, total.macs, said.year, said.paper)

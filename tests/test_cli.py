@@ -260,11 +260,27 @@ class TestCheck:
 class TestListAndExplain:
     def test_list_shows_every_bundled_spec(self, capsys: pytest.CaptureFixture[str]) -> None:
         found = {spec["name"]: spec for spec in Run(capsys, "list", "--json").json()}
-        assert list(found) == list(archdsl.bundled())
+        assert sorted(found) == sorted(archdsl.bundled())
         assert found["resnet50"]["parameters"] == 25_557_032
-        assert all(spec["title"] for spec in found.values())
+        assert all(spec["title"] and spec["family"] and spec["year"] for spec in found.values())
         text = Run(capsys, "list").out
-        assert all(f"\n{name} " in text for name in found)
+        assert all(f" {name} " in text for name in found)
+
+    @pytest.mark.parametrize(
+        "options, expected",
+        [
+            (["resnext"], {"resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"}),
+            (["wide", "densenet121"], {"wide_resnet50_2", "wide_resnet101_2", "densenet121"}),
+            (["resnet", "--max-macs", "1.9G"], {"resnet18"}),
+            (["densenet", "--max-parameters", "8M"], {"densenet121"}),
+            (["resnet50", "--since", "2016"], {"wide_resnet50_2"}),
+        ],
+    )
+    def test_list_is_filtered(self, capsys: pytest.CaptureFixture[str], options: list[str], expected: set[str]) -> None:
+        assert {spec["name"] for spec in Run(capsys, "list", *options, "--json").json()} == expected
+
+    def test_list_refuses_what_is_no_amount(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert Run(capsys, "list", "--max-macs", "lots").code == 2
 
     def test_explain_prints_a_chapter(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert Run(capsys, "explain", "e301").out.startswith("## E301: ")

@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
 }
 """Each part of the compiler and the parts it may import; "" is ``archdsl/__init__.py``."""
 
-PART_OF = {"__main__": "cli", "excerpts": "rendering", "explanations": "rendering"}
+PART_OF = {"__main__": "cli", "excerpts": "rendering", "explanations": "rendering", "citations": "rendering"}
 """Modules that belong to a part of another name; ``graph_json`` and its like belong to ``graph`` by their prefix."""
 
 ONLY_ON_DEMAND = {("diagnostics", "rendering")}
