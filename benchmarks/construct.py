@@ -12,7 +12,7 @@ from tests import torchvision_import
 torchvision_import.install()
 import torchvision  # noqa: E402
 
-MODELS = ("resnet50", "resnet152", "densenet201", "wide_resnet101_2")
+MODELS = ("resnet50", "resnet152", "wide_resnet101_2", "densenet121", "densenet201")
 ROUNDS = 11
 
 
