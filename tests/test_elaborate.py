@@ -303,6 +303,8 @@ class TestSettings:
         ("conv(8, 3, stride = 0)", "E215"),
         ("conv(-8, 3)", "E215"),
         ("conv(8, 3, bias = 1)", "E215"),
+        ("conv(8, 3, init = normal(std = -1))", "E215"),
+        ("conv(8, 3, init = constant())", "E211"),
         ("conv(8, 3, groups = 3)", "E305"),
         ("conv(8, 99, padding = 0)", "E304"),
         ("(conv(4, 3)) + id", "E301"),
@@ -360,6 +362,10 @@ def test_several_mistakes_are_reported_in_one_run() -> None:
 )
 def test_definitions_that_cannot_be(declarations: str, body: str, code: str) -> None:
     assert fault(body, declarations=declarations) == [code]
+
+
+def test_every_argument_that_an_op_refuses_is_reported() -> None:
+    assert fault("conv(-8, 0, stride = 1.5, bias = 3)") == ["E215"] * 4
 
 
 def test_inputs_that_cannot_be() -> None:

@@ -134,7 +134,7 @@ class OpCalls:
         try:
             return self.evaluator.session.builder.op(op_type, values), merged
         except (ValidationError, TypeError) as error:
-            raise self._refused(name, op_type, merged, call, error) from None
+            raise self._refused(name, merged, call, error) from None
 
     def _plain(self, value: object) -> object:
         if isinstance(value, InitializerReference):
@@ -176,16 +176,25 @@ class OpCalls:
                 known = self._fields[name]
                 raise unknown_argument(self.evaluator, name, argument.name.name, known, argument.name.span)
 
-    def _refused(self, name: str, op_type: type[Op], given: Mapping[str, Given], call: Span, error: Exception) -> Fault:
+    def _refused(self, name: str, given: Mapping[str, Given], call: Span, error: Exception) -> Fault:
+        """The fault for the first argument that the op refuses; those for the others are reported already."""
         if not isinstance(error, ValidationError):
             return self.evaluator.fault("E215", f"`{name}` cannot take these arguments", call)
-        first = error.errors()[0]
-        argument = str(first["loc"][0]) if first["loc"] else ""
-        if first["type"] == "missing":
-            return self.evaluator.fault("E211", f"`{name}` needs the argument `{argument}`", call)
-        value = given.get(argument)
-        message = refusal(name, argument, first, value)
-        return self.evaluator.fault("E215", message, value.span if value and value.span else call)
+        first, *others = [refused_argument(self.evaluator, name, given, call, each) for each in error.errors()]
+        for fault in others:
+            self.evaluator.session.reporter.report(fault)
+        return first
+
+
+def refused_argument(evaluator: Evaluator, callee: str, given: Mapping[str, Given], call: Span, error: Any) -> Fault:
+    """The fault for one of pydantic's errors: E211 for a missing argument, else E215."""
+    argument = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] == "missing":
+        return evaluator.fault("E211", f"`{callee}` needs the argument `{argument}`", call)
+    value = given.get(argument)
+    return evaluator.fault(
+        "E215", refusal(callee, argument, error, value), value.span if value and value.span else call
+    )
 
 
 def refusal(callee: str, argument: str, error: Any, given: Given | None) -> str:
@@ -255,11 +264,4 @@ class Initializers:
                 self._made[key] = InitializerValue(callee.initializer(**values))
             return self._made[key]
         except ValidationError as error:
-            first = error.errors()[0]
-            argument = str(first["loc"][0]) if first["loc"] else ""
-            if first["type"] == "missing":
-                raise evaluator.fault("E211", f"`{callee.name}` needs the argument `{argument}`", call) from None
-            at = matched.get(argument)
-            raise evaluator.fault(
-                "E215", refusal(callee.name, argument, first, at), at.span if at and at.span else call
-            ) from None
+            raise refused_argument(evaluator, callee.name, matched, call, error.errors()[0]) from None

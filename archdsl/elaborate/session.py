@@ -88,14 +88,14 @@ class Session:
             defaults.environment = found
         return found
 
-    def take_turns(self, count: int, span: syntax.Node) -> None:
+    def take_turns(self, count: int, where: syntax.Node) -> None:
         """Counts loop turns, list items and calls against the limit that keeps elaboration finite."""
         self.turns += count
         if self.turns > self.limits.turns:
             raise self.reporter.fault(
                 "E504",
                 f"this takes more than {self.limits.turns} loop turns and calls",
-                span.span,
+                where.span,
                 help=how_to_raise("turns", self.limits.turns),
             )
 
