@@ -8,11 +8,10 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-import torch
 from torch import nn
 
 import archdsl
-from tests.zoo import check_costs, check_same_state, check_start, check_train, images, pair
+from tests.zoo import check_costs, check_eval, check_same_state, check_start, check_train
 
 MNASNETS = ("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3")
 MODELS = (
@@ -47,30 +46,6 @@ def declared_size(name: str) -> int:
     return archdsl.load(name).inputs[0].type.sizes[-1]
 
 
-def check_calibrated_eval(models: ModuleType, name: str, size: int) -> None:
-    """Eval outputs are equal to the bit, and differ from image to image."""
-    ours, theirs = pair(models, name)
-    calibrate(theirs, size)
-    ours.load_state_dict(theirs.state_dict())
-    with torch.no_grad():
-        outputs, expected = (model.eval()(images(size, batch=2)) for model in (ours, theirs))
-    assert torch.equal(outputs, expected)
-    first, second = expected
-    assert not torch.allclose(first, second, rtol=0.1)
-
-
-def calibrate(model: nn.Module, size: int) -> None:
-    """Gives norms the statistics of what reaches them; with random ones an image fades on its way through them."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0
-    with torch.no_grad():
-        model.train()(images(size, batch=4))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-
-
 @sampled_models
 def test_state_is_the_same(name: str, models: ModuleType) -> None:
     check_same_state(models, name)
@@ -89,13 +64,13 @@ def test_declared_size_is_the_published_one(name: str, models: ModuleType) -> No
 
 @sampled_models
 def test_eval_outputs_are_equal(name: str, models: ModuleType) -> None:
-    check_calibrated_eval(models, name, size=64)
+    check_eval(models, name, size=64)
 
 
 @pytest.mark.exhaustive
 @every_model
 def test_eval_outputs_are_equal_at_the_declared_size(name: str, models: ModuleType) -> None:
-    check_calibrated_eval(models, name, declared_size(name))
+    check_eval(models, name, declared_size(name))
 
 
 @sampled_models
