@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -125,6 +125,21 @@ class Graph:
             for source in node.inputs:
                 users[source].append(node.id)
         return tuple(map(tuple, users))
+
+    def auxiliary_nodes(self) -> frozenset[int]:
+        """Ids of the nodes that only auxiliary outputs need, and which are therefore computed in training only."""
+        if not any(output.auxiliary for output in self.outputs):
+            return frozenset()
+        main = self._needed(output.node for output in self.outputs if not output.auxiliary)
+        return frozenset(self._needed(output.node for output in self.outputs if output.auxiliary) - main)
+
+    def _needed(self, nodes: Iterable[int]) -> set[int]:
+        """The given nodes and all that they read, directly or not."""
+        needed = set(nodes)
+        for node in reversed(self.nodes):
+            if node.id in needed:
+                needed.update(node.inputs)
+        return needed
 
     def state_entries(self) -> tuple[StateEntry, ...]:
         """The state_dict, in the order in which torch lists it.

@@ -46,14 +46,23 @@ network parallel {
 }
 """
 
-TEXTS = {"residual": RESIDUAL, "twice": SHARED, "parallel": PARALLEL}
+WATCHED = """
+network watched {
+    input 3x16x16
+    start: conv(8, 3) -> relu
+    aux early { conv(4, 3) -> global_avgpool -> flatten -> linear(5) }
+    conv(8, 3) -> global_avgpool -> flatten -> linear(5)
+}
+"""
+
+TEXTS = {"residual": RESIDUAL, "twice": SHARED, "parallel": PARALLEL, "watched": WATCHED}
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_totals_are_those_of_torch(text: str) -> None:
     graph = archdsl.load(text)
     total = cost(graph)
-    module = archdsl.build(text)
+    module = archdsl.build(text).eval()
     assert total.parameters == sum(parameter.numel() for parameter in module.parameters())
     assert total.buffers == sum(buffer.numel() for buffer in module.buffers())
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import archdsl
+from archdsl.analysis.cost import cost
 from archdsl.backends.fx import to_graph_module
 from archdsl.backends.python_source import to_python
 from archdsl.bundled_specs import bundled
@@ -20,6 +21,11 @@ from archdsl.ops.init import Normal
 from tests.network_builder import NetworkBuilder
 from tests.running import each_sample, equal, inputs_of, load_python, seeded
 from tests.sample_networks import SAMPLES, dense, residual, tokens
+
+LARGEST = 150_000_000
+"""Parameters of the largest networks that are built twice."""
+OF_ONE_SIZE = ("inception", "vit")
+"""Networks that take no smaller images than the declared ones."""
 
 
 def classes(source: str) -> list[str]:
@@ -51,7 +57,10 @@ def test_bundled_networks_compute_the_same(name: str) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", sorted(bundled()))
 def test_all_bundled_networks_compute_the_same(name: str) -> None:
-    compare(archdsl.load(name, input=(3, 64, 64)))
+    graph = archdsl.load(name)
+    if cost(graph).parameters > LARGEST:
+        pytest.skip("two of them take more memory than a small machine has")
+    compare(graph if name.startswith(OF_ONE_SIZE) else archdsl.load(name, input=(3, 64, 64)))
 
 
 @each_sample
@@ -59,7 +68,7 @@ def test_files_pass_linter_and_formatter(sample: str, tmp_path: Path) -> None:
     tidy(to_python(SAMPLES[sample]()), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "densenet121"])
+@pytest.mark.parametrize("name", ["resnet50", "densenet121", "inception_v3"])
 def test_bundled_networks_pass_linter_and_formatter(name: str, tmp_path: Path) -> None:
     tidy(to_python(archdsl.load(name)), tmp_path)
 

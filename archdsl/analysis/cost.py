@@ -11,7 +11,7 @@ from archdsl.ops.base import Op, ParameterSpec, Types
 
 
 class OpCost(NamedTuple):
-    """One node's share: numbers of elements, and MACs for one example."""
+    """One node's share: numbers of elements, and MACs for one example in eval mode."""
 
     parameters: int
     buffers: int
@@ -26,7 +26,8 @@ class Cost:
 
     ``parameters`` are the trainable elements, ``buffers`` those of the rest of the state_dict. ``macs`` are
     multiply-accumulates of convolutions, matrix and attention products, as in torchvision's published ``_ops``
-    and half of what torch's FlopCounterMode reports. ``depth`` is the largest number of layers with weights
+    and half of what torch's FlopCounterMode reports; auxiliary branches, computed in training only, have none
+    (their parameters count). ``depth`` is the largest number of layers with weights
     on any path from an input to an output that is not auxiliary, as in the names of ResNet-50 (He et al. 2015)
     and VGG-16. ``nodes`` holds each node's share, by id; weights used several times belong to their first use.
     """
@@ -58,7 +59,7 @@ def cost(graph: Graph) -> Cost:
 def _node_costs(graph: Graph) -> Iterable[OpCost]:
     """Each node's cost; equal ops on equal types are counted once and looked up after."""
     known: dict[tuple[int, Types], OpCost] = {}
-    nodes = graph.nodes
+    nodes, auxiliary = graph.nodes, graph.auxiliary_nodes()
     for node in nodes:
         # not input_types(): this loop sets the pace for large graphs
         types = tuple([nodes[i].type for i in node.inputs])
@@ -66,7 +67,9 @@ def _node_costs(graph: Graph) -> Iterable[OpCost]:
         found = known.get(key)
         if found is None:
             found = known[key] = _op_cost(node.op, types, node)
-        yield found if node.module == node.path else found._replace(parameters=0, buffers=0)
+        if node.module != node.path:
+            found = found._replace(parameters=0, buffers=0)
+        yield found._replace(macs=0) if node.id in auxiliary else found
 
 
 def _op_cost(op: Op, types: Types, node: Node) -> OpCost:
