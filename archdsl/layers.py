@@ -98,6 +98,37 @@ class CenterCrop2d(nn.Module):
         return f"{self.height}, {self.width}"
 
 
+class SelfAttention(nn.MultiheadAttention):
+    """Attention between the tokens of ``N x L x C``, without the weights beside it.
+
+    Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
+    """
+
+    def __init__(self, channels: int, heads: int, dropout: float = 0.0, bias: bool = True) -> None:
+        super().__init__(channels, heads, dropout=dropout, bias=bias, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x, x, x, need_weights=False)[0]
+
+
+class TrainingOnly(nn.Module):
+    """Stands before an auxiliary branch, and lets ``N x sizes`` pass in training only.
+
+    In eval mode the branch gets no examples, ``0 x sizes``, and so costs nothing. ``sizes`` are
+    those it was designed for, as an image that suits the main branch may be too small for it.
+    """
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.training else x.new_empty((0, *self.sizes))
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, self.sizes))
+
+
 class SelectOutputs(nn.Module):
     """Gathers a network's outputs: all of them by name in training, the main ones in eval mode.
 

@@ -128,7 +128,7 @@ WINDOWS: dict[str, Case] = {
     "blurpool": Case(examples({"kernel_size": small(1, 6), "stride": small(1, 4)}, IMAGE), blurred),
 }
 
-# ---- linear, norms, activations ------------------------------------------------------------------
+# ---- linear, norms -------------------------------------------------------------------------------
 
 
 def batch_norm(arguments: Arguments, inputs: Types) -> nn.Module:
@@ -210,6 +210,70 @@ LINEAR_AND_NORMS: dict[str, Case] = {
     ),
 }
 
+# ---- tokens --------------------------------------------------------------------------------------
+
+
+class Attention(nn.MultiheadAttention):
+    """Torch's between the tokens of one input."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x, x, x, need_weights=False)[0]
+
+
+@st.composite
+def attended(draw: st.DrawFn) -> Any:
+    """Channels that mostly are a multiple of the heads."""
+    arguments: Arguments = draw(st.fixed_dictionaries({"heads": small(1, 4), "dropout": PROBABILITY, "bias": FLAG}))
+    factor: int = arguments["heads"] if draw(st.integers(0, 4)) else 1
+    return arguments, draw(types("LC", channels=small(1, 4).map(lambda n: factor * n)))
+
+
+def attention(arguments: Arguments, inputs: Types) -> nn.Module:
+    rest = dict(arguments)
+    if inputs[0].sizes[1] % rest["heads"]:
+        raise ValueError("torch asserts that heads divide the channels")
+    return Attention(inputs[0].sizes[1], rest.pop("heads"), batch_first=True, **rest)
+
+
+class Prepended(nn.Module):
+    """ViT's class token."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, channels))
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.token.repeat(x.shape[0], 1, 1), x], 1)
+
+
+class Added(nn.Module):
+    """ViT's position embeddings."""
+
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.randn(1, *sizes))
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.embedding
+
+
+PROBABILITY = st.floats(0, 1)
+
+TOKENS: dict[str, Case] = {
+    "attention": Case(attended(), attention),
+    "class_token": Case(
+        examples({}, types("LC")), lambda arguments, inputs: Prepended(inputs[0].sizes[1]), {"token": ""}
+    ),
+    "position_embedding": Case(
+        examples({}, any_layout()), lambda arguments, inputs: Added(inputs[0].sizes), {"embedding": ""}
+    ),
+}
+
+# ---- activations ---------------------------------------------------------------------------------
+
 
 def pointwise(module: Callable[..., nn.Module], **arguments: st.SearchStrategy[Any]) -> Case:
     return Case(examples(arguments, any_layout()), lambda drawn, inputs: module(**drawn))
@@ -227,8 +291,6 @@ def stochastic_depth(arguments: Arguments, inputs: Types) -> nn.Module:
     module: nn.Module = StochasticDepth(arguments["p"], "row")
     return module
 
-
-PROBABILITY = st.floats(0, 1)
 
 ACTIVATIONS: dict[str, Case] = {
     "relu": pointwise(nn.ReLU),
@@ -253,5 +315,5 @@ ACTIVATIONS: dict[str, Case] = {
     "identity": pointwise(nn.Identity),
 }
 
-CASES: dict[str, Case] = {**WINDOWS, **LINEAR_AND_NORMS, **ACTIVATIONS, **MOVES, **STRUCTURAL}
+CASES: dict[str, Case] = {**WINDOWS, **LINEAR_AND_NORMS, **TOKENS, **ACTIVATIONS, **MOVES, **STRUCTURAL}
 """A case for every op, by kind."""

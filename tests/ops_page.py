@@ -32,6 +32,7 @@ FAMILIES = {
     "reshape": "Shape and order of axes",
     "resample": "Image size",
     "slicing": "Channels and tokens",
+    "attention": "Attention and embeddings",
 }
 """Titles by the module of ``archdsl.ops`` that holds the family, in the page's order."""
 
@@ -103,6 +104,9 @@ EXAMPLES = {
     "chunk": ("64x28x28", "chunk(2, 0)"),
     "channel_slice": ("64x28x28", "channel_slice(0, 48)"),
     "channel_shuffle": ("58x28x28", "channel_shuffle(2)"),
+    "attention": ("197x768", "attention(12)"),
+    "class_token": ("196x768", "class_token"),
+    "position_embedding": ("197x768", "position_embedding"),
 }
 """For each op an input and a use; ops that take any type and keep it need none."""
 

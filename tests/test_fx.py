@@ -188,6 +188,27 @@ def test_auxiliary_outputs_are_returned_in_training_alone() -> None:
     assert isinstance(evaluated, Tensor)
 
 
+@pytest.mark.parametrize("made", [to_graph_module, load_python])
+def test_auxiliary_branches_see_examples_in_training_alone(made: Callable[[Graph], nn.Module]) -> None:
+    module, inputs = made(auxiliary()), inputs_of(auxiliary())
+    seen: list[int] = []
+    module.get_submodule("side.2").register_forward_hook(lambda branch, arguments, output: seen.append(len(output)))
+    module.train()(*inputs)
+    module.eval()(*inputs)
+    assert sum(seen) == len(inputs[0])
+
+
+@pytest.mark.parametrize("made", [to_graph_module, load_python])
+def test_eval_mode_takes_images_too_small_for_an_auxiliary_branch(made: Callable[[Graph], nn.Module]) -> None:
+    text = """network watched {
+        input 3x16x16
+        aux { avgpool(8, padding = 0) -> flatten -> linear(2) }
+        conv(4, 3) -> global_avgpool -> flatten
+    }"""
+    module = made(archdsl.load(text)).eval()
+    assert module(torch.randn(2, 3, 4, 4)).shape == (2, 4)
+
+
 def test_several_outputs_come_by_name_and_inputs_go_by_name() -> None:
     graph = several_outputs()
     module = to_graph_module(graph)

@@ -43,6 +43,7 @@ SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "chunk": {"chunks": 2, "index": 0},
     "channel_slice": {"start": 0},
     "channel_shuffle": {"groups": 2},
+    "attention": {"heads": 2},
     "input": {"sizes": (4, 4, 4), "layout": "CHW"},
     "mul_scalar": {"value": 2.0},
     "add_scalar": {"value": 2.0},
@@ -57,7 +58,7 @@ READERS: dict[tuple[Layout, ...], tuple[str, ...]] = {
         "upsample", "pixel_shuffle", "space_to_depth", "pad", "crop", "pad_channels", "channel_shuffle",
     ),
     ("CL",): ("conv1d",),
-    ("LC",): ("select",),
+    ("LC",): ("select", "attention", "class_token"),
     ("CHW", "CL", "C"): ("bn", "gn"),
     ("C", "LC", "HWC"): ("linear", "ln"),
     ("CHW", "CL"): ("channels_last",),
@@ -205,6 +206,13 @@ def test_groups_that_do_not_divide_name_those_that_do() -> None:
     assert "18 input channels" in error.message
     assert error.help.endswith("1, 2, 3, 6")
     assert refusal(make("conv", out_channels=9, groups=2), image(18, 4, 4)).message.endswith("9 output channels")
+
+
+def test_heads_that_do_not_divide_name_those_that_do() -> None:
+    error = refusal(make("attention", heads=5), TensorType((7, 12), "LC"))
+    assert (error.code, error.argument) == ("E305", "heads")
+    assert "12 channels" in error.message
+    assert error.help.endswith("1, 2, 3, 4, 6, 12")
 
 
 def test_many_possible_groups_are_cut_short() -> None:

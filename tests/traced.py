@@ -116,6 +116,8 @@ _CALLS: dict[Any, Callable[..., Described]] = {
     torch.flatten: lambda tensor, start_dim=0, end_dim=-1: _flatten(start_dim, end_dim),
     functional.relu: lambda tensor, inplace=False: ("relu", {}),
     functional.adaptive_avg_pool2d: lambda tensor, output_size: _adaptive_avgpool(output_size),
+    functional.avg_pool2d: lambda tensor, *args, **kwargs: _avgpool(nn.AvgPool2d(*args, **kwargs)),
+    functional.max_pool2d: lambda tensor, *args, **kwargs: _maxpool(nn.MaxPool2d(*args, **kwargs)),
     torch.cat: _concat,
     torch.add: _add,
     operator.add: _add,

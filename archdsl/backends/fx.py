@@ -16,11 +16,14 @@ from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, ModuleCa
 from archdsl.collection import collection_paused
 from archdsl.diagnostics import ArchError, Diagnostic, Label
 from archdsl.graph import Graph, Node
-from archdsl.layers import SelectOutputs
+from archdsl.layers import SelectOutputs, TrainingOnly
 from archdsl.ops import InputOp
 
 _SELECT_OUTPUTS = "_select_outputs"
 """Where the SelectOutputs module of a network with auxiliary outputs stands."""
+
+_TRAINING_ONLY = "_training_only"
+"""What the TrainingOnly modules before auxiliary branches are called, followed by the node they read."""
 
 
 @cache
@@ -64,6 +67,8 @@ class _Lowering:
         self._stacks: dict[str, dict[str, tuple[str, type]]] = {"": {}}
         self._standing: set[str] = set()
         self._overwriting = overwriting_nodes(graph)
+        self._auxiliary = graph.auxiliary_nodes()
+        self._gates: dict[int, fx.Node] = {}
 
     def run(self) -> fx.GraphModule:
         for node in self._graph.nodes:
@@ -80,12 +85,22 @@ class _Lowering:
 
     def _lower(self, node: Node) -> fx.Node:
         call = self._call(node)
-        inputs = tuple(self._values[i] for i in node.inputs)
+        inputs = tuple(self._input(i, node) for i in node.inputs)
         if isinstance(call, ModuleCall):
             return self._fx.create_node("call_module", node.module, inputs, name=node.path)
         if isinstance(call, FoldCall):
             return self._fold(call, inputs, node.path)
         return self._function(call, inputs, self._own_parameter(node), node.path)
+
+    def _input(self, source: int, reader: Node) -> fx.Node:
+        """The tensor of ``source`` as ``reader`` sees it: behind a gate where an auxiliary branch begins."""
+        if reader.id not in self._auxiliary or source in self._auxiliary:
+            return self._values[source]
+        if source not in self._gates:
+            name = f"{_TRAINING_ONLY}_{source}"
+            self._root.add_module(name, TrainingOnly(*self._graph.nodes[source].type.sizes))
+            self._gates[source] = self._fx.create_node("call_module", name, (self._values[source],))
+        return self._gates[source]
 
     def _call(self, node: Node) -> TorchCall:
         """The node's call; where that is a module, it stands at its path afterwards."""
@@ -124,6 +139,9 @@ class _Lowering:
 
         args = lowered(call.args)
         kwargs = {name: lowered(argument) for name, argument in call.kwargs.items()}
+        library, _, name = call.target.partition(".")
+        if library == "Tensor":
+            return self._fx.create_node("call_method", name, args, kwargs, name=path)
         return self._fx.create_node("call_function", resolve(call.target), args, kwargs, name=path)
 
     def _own_parameter(self, node: Node) -> fx.Node | None:

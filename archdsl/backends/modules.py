@@ -30,6 +30,8 @@ _SIZES = {
     "nn.BatchNorm2d": ("num_features",),
 }
 """Attributes that hold the first arguments; with the shapes of the parameters, all that depends on them."""
+_WITH_SUBMODULES = frozenset({"layers.SelfAttention"})
+"""Modules that are no prototypes, as copies would share submodules. Their ops say how each parameter starts."""
 _COPIED = (dict, set, OrderedDict)
 """Types of attributes that modules must not share: parameters, buffers, hooks."""
 
@@ -54,12 +56,19 @@ class ModuleFactory:
 
     def make(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
         """The module of ``call``, whose parameters and buffers have the shapes in ``specs``."""
+        if call.target in _WITH_SUBMODULES:
+            return self._with_submodules(call)
         sizes = _SIZES.get(call.target, ())
         key = (call.target, call.args[len(sizes) :], *call.kwargs.items())
         prototype = self._prototypes.get(key)
         if prototype is None:
             prototype = self._prototypes[key] = _Prototype(self._constructed(call))
         return prototype.copy(dict(zip(sizes, call.args, strict=False)), specs)
+
+    def _with_submodules(self, call: ModuleCall) -> nn.Module:
+        with torch.device("meta"):  # where drawing costs nothing and takes no random numbers
+            module: nn.Module = resolve(call.target)(*call.args, **call.kwargs)
+        return module.to(self._dtype).to_empty(device=self._device)
 
     def _constructed(self, call: ModuleCall) -> nn.Module:
         module_class: type[nn.Module] = resolve(call.target)
@@ -120,7 +129,7 @@ def initialise(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:
         _reset_parameters_without_init(module, specs)
     for name, spec in specs.items():
         if spec.init is not None:
-            start(getattr(module, name), spec.init)
+            start(module.get_parameter(name), spec.init)
 
 
 def start(parameter: Tensor, initializer: Initializer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from archdsl import layers
@@ -179,15 +180,18 @@ def _docstring(made: Class, graph: Graph) -> list[str]:
 
 def _network_docstring(graph: Graph) -> list[str]:
     parameters = sum(entry.spec.elements for entry in graph.state_entries() if not entry.is_buffer)
-    macs = sum(node.op.macs(graph.input_types(node), node.type) for node in graph.nodes)
+    auxiliary = graph.auxiliary_nodes()
+    counted = (node for node in graph.nodes if node.id not in auxiliary)
+    macs = sum(node.op.macs(graph.input_types(node), node.type) for node in counted)
     sizes = ", ".join(format_sizes(node.type.sizes) for node in graph.inputs)
     first = f'"""{graph.name}: {parameters:,} parameters, {macs:,} multiply-accumulates at {sizes}.'
     return [first, "", *_plain(graph.doc), '"""'] if graph.doc.strip() else [f'{first}"""']
 
 
 def _plain(doc: str) -> list[str]:
-    """A comment's lines, harmless inside a docstring."""
-    return [line.replace("\\", "\\\\").replace('"""', "'''").rstrip() for line in doc.strip().splitlines()]
+    """A comment's lines, harmless inside a docstring, the long ones broken."""
+    plain = [line.replace("\\", "\\\\").replace('"""', "'''").rstrip() for line in doc.strip().splitlines()]
+    return [part for line in plain for part in wrap(line, 96, break_long_words=False) or [""]]
 
 
 def _header(graph: Graph, body: list[str]) -> str:

@@ -99,9 +99,18 @@ class _Nested(NamedTuple):
 
 
 class ForwardWriter:
-    """Writes one ``forward``: names for values, short calls nested into the next."""
+    """Writes one ``forward``: names for values, short calls nested into the next.
 
-    def __init__(self, caller: Container, arguments: Sequence[str], refer: Reference = reference) -> None:
+    Statements that make nothing but ``training_only`` values, by node id, are put under ``if self.training``.
+    """
+
+    def __init__(
+        self,
+        caller: Container,
+        arguments: Sequence[str],
+        refer: Reference = reference,
+        training_only: frozenset[int] = frozenset(),
+    ) -> None:
         self._caller = caller
         self._refer = refer
         self._texts: dict[int, Text] = dict(zip(caller.inputs, arguments, strict=True))
@@ -110,6 +119,8 @@ class ForwardWriter:
         self._reads.update(list(caller.outputs))
         self._lines: list[str] = []
         self._section: Scope | None = None
+        self._training_only = training_only
+        self._in_training = False
 
     def run(self, statements: Sequence[Statement], finish: Finish = returned) -> list[str]:
         """Lines without indentation; ``finish`` writes the last, from the texts of the caller's outputs."""
@@ -129,11 +140,19 @@ class ForwardWriter:
             self._texts[outputs[0]], self._nested[outputs[0]] = text, nested
         else:
             names = nested.free[:1] if len(outputs) == 1 and nested.free else self._names(statement, len(outputs))
-            self._lines += lines(text, before=", ".join(names) + " = ")
+            self._assign(statement, names, text)
             self._texts.update(zip(outputs, names, strict=True))
         for value in inputs:
             if not self._reads[value]:
                 self._texts.pop(value, None)
+
+    def _assign(self, statement: Statement, names: Sequence[str], text: Text) -> None:
+        """``names = text``, next to the line before if both are for training only."""
+        in_training = self._training_only.issuperset(statement.outputs)
+        if in_training and not self._in_training:
+            self._lines.append("if self.training:")
+        self._lines += lines(text, 4 * in_training, before=", ".join(names) + " = ")
+        self._in_training = in_training
 
     def _nesting(self, inputs: tuple[int, ...]) -> _Nested:
         """How deep a call of these values is, and the variables that are not read after it."""
@@ -158,6 +177,8 @@ class ForwardWriter:
         """Whether the call is written as an argument of the next."""
         if following is None or len(outputs) > 1 or self._reads[outputs[0]] != 1 or outputs[0] not in following.inputs:
             return False
+        if self._section_of(following) is not self._section:
+            return False
         ends = statement.call is not None and statement.node.op.kind in _ENDING
         return isinstance(text, str) and not ends and nested.depth < _MOST_NESTED and len(text) <= _LONGEST_INLINED
 
@@ -177,17 +198,22 @@ class ForwardWriter:
     def _names(self, statement: Statement, wanted: int) -> list[str]:
         """Variables that hold nothing: that of the branch, ``out``, ``out2``, ..."""
         live = {flat_text(text) for value, text in self._texts.items() if self._reads[value]}
-        label = _label(statement)
+        label = _label(statement).lower()  # `Conv2d_1a_3x3` is no name for a variable
         own = [label] if is_attribute(label) and label not in _IMPORTED else []
         candidates = chain(own, ["out"], (f"out{number}" for number in count(2)))
         return list(islice((name for name in candidates if name not in live), wanted))
 
     def _comment(self, statement: Statement) -> None:
         """The unnamed section that begins here."""
-        callee = statement.callee
-        section = unnamed_section(callee.scope if callee else statement.node.scope, self._caller)
-        self._lines += heading(section, self._section, bool(self._lines))
+        section = self._section_of(statement)
+        begun = heading(section, self._section, bool(self._lines))
+        self._lines += begun
+        self._in_training = self._in_training and not begun
         self._section = section
+
+    def _section_of(self, statement: Statement) -> Scope | None:
+        callee = statement.callee
+        return unnamed_section(callee.scope if callee else statement.node.scope, self._caller)
 
 
 def heading(section: Scope | None, before: Scope | None, follows: bool) -> list[str]:

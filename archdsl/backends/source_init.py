@@ -11,11 +11,13 @@ from archdsl.ops.init import Initializer
 
 _PATHS_WITH_OWN_START = frozenset({"scale", "prelu"})
 """Ops whose start is an argument of their construction."""
+_OUT_PROJ = "nn.modules.linear.NonDynamicallyQuantizableLinear"
+"""The class of attention's ``out_proj``, the one submodule that an op has."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A parameter, the class of its module, and how it starts; None: as torch does."""
+    """A parameter, the class of its module ("": it has none), and how it starts; None: as torch does."""
 
     key: str
     module_class: str
@@ -30,7 +32,7 @@ def init_lines(graph: Graph) -> list[str]:
     exceptions: dict[Initializer, list[str]] = {}
     for (module_class, name), group in _grouped(starts).items():
         usual = Counter(start.init for start in group).most_common(1)[0][0]
-        if any(start.init is None for start in group):
+        if any(start.init is None for start in group) or not module_class:
             usual = None
         if usual is not None:
             rules.setdefault(module_class, {})[name] = usual
@@ -50,8 +52,15 @@ def _starts(graph: Graph) -> list[_Start]:
         call = torch_call(node.op, types)
         target = call.target if isinstance(call, ModuleCall) else ""
         target = "nn.LayerNorm" if target == "layers.LayerNorm2d" else target  # its subclass
-        found += [_Start(f"{node.module}.{name}", target, name, spec.init) for name, spec in specs.items()]
+        found += [_start(node.module, target, name, spec.init) for name, spec in specs.items()]
     return found
+
+
+def _start(path: str, target: str, name: str, init: Initializer | None) -> _Start:
+    if not name:
+        return _Start(path, "", "", init)
+    inner, _, last = name.rpartition(".")
+    return _Start(f"{path}.{name}", _OUT_PROJ if inner else target.removeprefix("layers."), last, init)
 
 
 def _grouped(starts: list[_Start]) -> dict[tuple[str, str], list[_Start]]:
@@ -69,7 +78,9 @@ def _without_bias(starts: list[_Start]) -> set[str]:
 
 def _rule_lines(rules: dict[str, dict[str, Initializer]], without_bias: set[str]) -> list[str]:
     lines = []
-    for number, (module_class, by_name) in enumerate(rules.items()):
+    # a subclass of nn.Linear, whose rule would take it first
+    ordered = sorted(rules.items(), key=lambda rule: rule[0] != _OUT_PROJ)
+    for number, (module_class, by_name) in enumerate(ordered):
         lines.append(f"    {'elif' if number else 'if'} isinstance(module, {module_class}):")
         for name, init in by_name.items():
             call = _call(init, f"module.{name}")

@@ -84,7 +84,10 @@ class Modules:
         if rolled is not None:
             return rolled
         finish = self._finish if container is self._root and self._finish else returned
-        forward = ForwardWriter(container, arguments).run(container.statements, finish)
+        # only the network itself knows that its caller takes no auxiliary outputs in eval mode
+        training_only = self._graph.auxiliary_nodes() if container is self._root else frozenset[int]()
+        writer = ForwardWriter(container, arguments, training_only=training_only)
+        forward = writer.run(container.statements, finish)
         return Use(container, children, tuple(forward), arguments, self._channels(container))
 
     def _argument_names(self, container: Container) -> list[str]:

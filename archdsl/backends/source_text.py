@@ -56,6 +56,9 @@ def function_text(call: FunctionCall | FoldCall, inputs: tuple[str, ...], own: s
         return f" {_INFIX[call.target]} ".join(map(_operand, args))
     if call.target == "torch.rsub":
         return f"{_operand(args[1])} - {_operand(args[0])}"
+    if call.target.startswith("Tensor."):
+        method = call.target.removeprefix("Tensor.")
+        return f"{_operand(args[0])}.{method}({', '.join(map(flat_text, args[1:]))})"
     keywords = [prefixed(f"{name}=", _argument_text(value, inputs, own)) for name, value in call.kwargs.items()]
     target = call.target.replace("F.", "nn.functional.")
     return Listing(f"{target}(", (*args, *keywords), ")")

@@ -1,8 +1,8 @@
 """Which torch call computes each op, as data: the fx backend instantiates it, the Python backend prints it.
 
 Nothing here imports torch. A target's first word names where it is looked up: ``nn`` (torch.nn),
-``F`` (torch.nn.functional), ``torch``, ``operator``, ``layers`` (archdsl.layers). Sizes of batch and
-image stay out of the calls wherever torch can work them out, so that a built model takes other ones.
+``F`` (torch.nn.functional), ``torch``, ``Tensor`` (its methods), ``operator``, ``layers`` (archdsl.layers). Sizes of
+batch and image stay out of the calls wherever torch can work them out, so that a built model takes other ones.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archdsl.ops import (
+    AttentionOp,
     BatchNormOp,
     ChannelSliceOp,
     ChunkOp,
@@ -241,6 +242,17 @@ def _channel_slice(op: ChannelSliceOp, inputs: Types) -> TorchCall:
     return FunctionCall("torch.narrow", (X, axis, start, stop - start))
 
 
+def _attention(op: AttentionOp, inputs: Types) -> TorchCall:
+    return _module("layers.SelfAttention", inputs[0].sizes[1], op.heads, dropout=op.dropout, bias=op.bias)
+
+
+def _class_token(op: Op, inputs: Types) -> TorchCall:
+    """The token is expanded as the first of the others is, so that the batch stays out of the call."""
+    first = FunctionCall("operator.getitem", (X, (slice(None), slice(0, 1))))
+    token = FunctionCall("Tensor.expand_as", (OwnParameter(), first))
+    return FunctionCall("torch.cat", ([token, X],), {"dim": 1})
+
+
 CALLS: dict[str, Rule] = {
     "conv": _conv,
     "dwconv": _conv,
@@ -302,6 +314,9 @@ CALLS: dict[str, Rule] = {
     "pad_channels": _pad_channels,
     "channel_shuffle": _of("nn.ChannelShuffle", "groups"),
     "select": lambda op, inputs: FunctionCall("torch.select", (X, 1, op.index)),
+    "attention": _attention,
+    "class_token": _class_token,
+    "position_embedding": _function("torch.add", X, OwnParameter()),
     "add": _fold("torch.add"),
     "concat": _concat,
     "mul": _fold("torch.mul"),

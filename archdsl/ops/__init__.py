@@ -17,6 +17,7 @@ from archdsl.ops.activation import (
     SoftmaxOp,
     TanhOp,
 )
+from archdsl.ops.attention import AttentionOp, ClassTokenOp, PositionEmbeddingOp
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv1dOp, Conv2dOp, ConvTranspose2dOp, DepthwiseConv2dOp
 from archdsl.ops.linear import LinearOp
@@ -60,6 +61,7 @@ __all__ = [
     "AdaptiveMaxPoolOp",
     "AddOp",
     "AddScalarOp",
+    "AttentionOp",
     "AvgPoolOp",
     "BatchNormOp",
     "BlurPoolOp",
@@ -68,6 +70,7 @@ __all__ = [
     "ChannelsFirstOp",
     "ChannelsLastOp",
     "ChunkOp",
+    "ClassTokenOp",
     "ConcatOp",
     "Conv1dOp",
     "Conv2dOp",
@@ -103,6 +106,7 @@ __all__ = [
     "PadOp",
     "PermuteOp",
     "PixelShuffleOp",
+    "PositionEmbeddingOp",
     "Relu6Op",
     "ReluOp",
     "ReshapeOp",
@@ -169,6 +173,9 @@ OPS: dict[str, type[Op]] = {
     "chunk": ChunkOp,
     "channel_slice": ChannelSliceOp,
     "channel_shuffle": ChannelShuffleOp,
+    "attention": AttentionOp,
+    "class_token": ClassTokenOp,
+    "position_embedding": PositionEmbeddingOp,
 }
 """What specs may call, by its name there."""
 

@@ -18,12 +18,13 @@ def check_groups(kind: str, groups: int, in_channels: int, out_channels: int, ar
             raise OpError(
                 "E305",
                 f"{groups} groups of `{kind}` do not divide its {channels} {which} channels",
-                help=f"possible group counts are {_divisors(gcd(in_channels, out_channels))}",
+                help=f"possible group counts are {divisors(gcd(in_channels, out_channels))}",
                 argument=argument,
             )
 
 
-def _divisors(number: int) -> str:
+def divisors(number: int) -> str:
+    """The divisors as a message lists them: all if they are few."""
     found = [d for d in range(1, min(number, _MOST_TRIED) + 1) if number % d == 0]
     if len(found) > _MOST_LISTED:
         return ", ".join(map(str, found[: _MOST_LISTED - 1])) + f", ..., {number}"

@@ -1,0 +1,211 @@
+"""The specs of torchvision's Vision Transformers are torchvision's models."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import archdsl
+from archdsl.analysis.cost import cost
+from archdsl.backends.fx import to_graph_module
+from archdsl.backends.python_source import to_python
+from tests import zoo
+from tests.torchvision_goldens import count_macs
+
+NAMES = ("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14")
+IN_MEMORY = NAMES[:-1]
+"""The huge one is compared without its weights."""
+IMAGE = (3, 224, 224)
+
+SMALL = """
+from "blocks/vit.arch" import classifier, patches, transformer
+
+network small_vit(drop = 0.0) {
+    input 3x32x32
+    patches(size = 8, width = 24)
+    encoder: transformer(layers = 2, heads = 3, mlp = 40, drop = drop)
+    heads: classifier(5)
+}
+"""
+
+
+def sampled(names: tuple[str, ...], sample: str = "vit_b_32") -> pytest.MarkDecorator:
+    """One in the ordinary run."""
+    marks = [pytest.param(name, marks=[] if name == sample else [pytest.mark.exhaustive]) for name in names]
+    return pytest.mark.parametrize("name", marks)
+
+
+def alike(one: Tensor, other: Tensor) -> bool:
+    """Standard deviations within a tenth."""
+    return math.isclose(float(one.std()), float(other.std()), rel_tol=0.1)
+
+
+# ---- the published models ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_state(name: str, torchvision_models: ModuleType) -> None:
+    zoo.check_same_state(torchvision_models, name)
+
+
+@pytest.mark.parametrize("name", IN_MEMORY)
+def test_costs(name: str, torchvision_models: ModuleType) -> None:
+    zoo.check_costs(torchvision_models, name)
+
+
+def test_the_huge_ones_costs_are_those_at_the_constructors_size(torchvision_models: ModuleType) -> None:
+    """Its first published weights are for 518x518 images."""
+    published = torchvision_models.get_model_weights("vit_h_14").IMAGENET1K_SWAG_LINEAR_V1.meta
+    assert published["min_size"] == IMAGE[1:]
+    graph = archdsl.load("vit_h_14")
+    total = cost(graph)
+    assert (total.parameters, round(total.macs / 1e9, 3)) == (published["num_params"], published["_ops"])
+    assert count_macs(to_graph_module(graph, device="meta"), IMAGE) == total.macs
+
+
+@sampled(IN_MEMORY)
+def test_eval_outputs_are_equal(name: str, torchvision_models: ModuleType) -> None:
+    zoo.check_eval(torchvision_models, name, 224)
+
+
+@sampled(IN_MEMORY, sample="")
+def test_training_step_is_equal(name: str, torchvision_models: ModuleType) -> None:
+    zoo.check_train(torchvision_models, name, 224)
+
+
+@sampled(IN_MEMORY)
+def test_start(name: str, torchvision_models: ModuleType) -> None:
+    zoo.check_start(torchvision_models, name)
+
+
+# ---- a small one, whose every number is another --------------------------------------------------
+
+
+def small(**settings: Any) -> archdsl.Graph:
+    return archdsl.load(SMALL, **settings)
+
+
+def torchvisions_small(models: ModuleType, **settings: Any) -> nn.Module:
+    sizes = {"image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 3, "hidden_dim": 24, "mlp_dim": 40}
+    model: nn.Module = models.VisionTransformer(**sizes, num_classes=5, **settings)
+    with torch.no_grad():
+        model.get_parameter("heads.head.weight").normal_()
+        model.get_parameter("class_token").normal_()
+    return zoo.randomized(model)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_small_vit_takes_any_batch(torchvision_models: ModuleType, batch: int, gradients: bool) -> None:
+    """Without gradients torch computes eval-mode attention by another kernel."""
+    theirs = torchvisions_small(torchvision_models)
+    ours = to_graph_module(small(), init=False)
+    ours.load_state_dict(theirs.state_dict())
+    images = zoo.images(32, batch)
+    with torch.set_grad_enabled(gradients):
+        assert torch.equal(ours.eval()(images), theirs.eval()(images))
+
+
+def test_small_vit_drops_what_torchvisions_drops(torchvision_models: ModuleType) -> None:
+    theirs = torchvisions_small(torchvision_models, dropout=0.3)
+    ours = to_graph_module(small(drop=0.3), init=False)
+    ours.load_state_dict(theirs.state_dict())
+    outputs = []
+    for model in (ours.train(), theirs.train()):
+        torch.manual_seed(0)
+        outputs.append(model(zoo.images(32, 2)))
+        outputs[-1].square().sum().backward()
+    assert torch.equal(*outputs)
+    assert zoo.differing(*({key: p.grad for key, p in m.named_parameters()} for m in (ours, theirs))) == []
+
+
+def test_attention_drops_what_torchs_drops() -> None:
+    graph = archdsl.load("network n { input 7x12\n a: attention(4, dropout = 0.5) }")
+    ours, theirs = to_graph_module(graph), nn.MultiheadAttention(12, 4, dropout=0.5, batch_first=True)
+    theirs.load_state_dict({key.removeprefix("a."): value for key, value in ours.state_dict().items()})
+    x = torch.randn(3, 7, 12)
+    torch.manual_seed(0)
+    output = ours(x)
+    torch.manual_seed(0)
+    assert torch.equal(output, theirs(x, x, x, need_weights=False)[0])
+
+
+def test_attention_starts_as_torchs() -> None:
+    """Same distributions, and no draws where weights are loaded anyway."""
+    graph = archdsl.load("network n { input 2x256\n a: attention(4) }")
+    torch.manual_seed(0)
+    ours = to_graph_module(graph).get_submodule("a").state_dict()
+    theirs = nn.MultiheadAttention(256, 4).state_dict()
+    assert [key for key, value in theirs.items() if not alike(ours[key], value)] == []
+    before = torch.get_rng_state()
+    to_graph_module(graph, init=False)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_attention_in_another_dtype() -> None:
+    graph = archdsl.load("network n { input 7x12\n attention(4, bias = false) -> class_token }")
+    module = to_graph_module(graph, dtype=torch.float64)
+    assert {value.dtype for value in module.state_dict().values()} == {torch.float64}
+    assert module(torch.randn(2, 7, 12, dtype=torch.float64)).shape == (2, 8, 12)
+
+
+def test_embeddings_start_as_told() -> None:
+    text = "network n { input 60x32\n token: class_token(init = normal(std = 3)) -> place: position_embedding%s }"
+    for written, low, high in (("", 0.019, 0.021), ("(init = uniform(5, 7))", 0.55, 0.6)):
+        torch.manual_seed(0)
+        parameters = dict(to_graph_module(archdsl.load(text % written)).named_parameters())
+        assert 2 < parameters["token"].std() < 4
+        assert low < parameters["place"].std() < high
+
+
+def test_attentions_do_not_share_weights() -> None:
+    module = to_graph_module(archdsl.load("network n { input 7x12\n attention(4) x 3 }"))
+    pointers = [parameter.data_ptr() for parameter in module.parameters()]
+    assert len(set(pointers)) == len(pointers) == 12
+
+
+# ---- what is made of a small one -----------------------------------------------------------------
+
+
+def test_python_source_of_a_vit_is_equal() -> None:
+    module = to_graph_module(small())
+    namespace: dict[str, Any] = {"__name__": "written"}
+    exec(to_python(small()), namespace)
+    written = namespace["SmallVit"]()
+    written.load_state_dict(module.state_dict())
+    assert list(written.state_dict()) == list(module.state_dict())
+    images = zoo.images(32, 3)
+    for mode in (True, False):
+        assert torch.equal(written.train(mode)(images), module.train(mode)(images))
+
+
+def test_python_source_of_a_vit_starts_as_the_spec_says() -> None:
+    wide = archdsl.load(SMALL.replace("width = 24", "width = 384").replace("mlp = 40", "mlp = 512"))
+    namespace: dict[str, Any] = {"__name__": "written"}
+    exec(to_python(wide), namespace)
+    torch.manual_seed(0)
+    written, ours = namespace["SmallVit"]().state_dict(), to_graph_module(wide).state_dict()
+    assert [key for key, value in ours.items() if not alike(written[key], value)] == []
+
+
+def test_a_vit_is_pickled_and_exported() -> None:
+    module = to_graph_module(small()).eval()
+    images = zoo.images(32, 3)
+    expected = module(images)
+    assert torch.equal(pickle.loads(pickle.dumps(module))(images), expected)
+    batch = torch.export.Dim("batch", min=2)
+    exported = torch.export.export(module, (zoo.images(32, 2),), dynamic_shapes=({0: batch},))
+    torch.testing.assert_close(exported.module()(images), expected)
+
+
+def test_macs_of_a_small_vit_are_torchs() -> None:
+    with FlopCounterMode(display=False) as counter:
+        to_graph_module(small(), device="meta")(torch.empty(1, 3, 32, 32, device="meta"))
+    assert counter.get_total_flops() == 2 * cost(small()).macs
