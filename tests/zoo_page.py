@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import posixpath
 import re
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +19,15 @@ from archdsl.bundled_specs import bundled_file
 from archdsl.citations import Citation, citation
 from archdsl.graph import Graph
 from tests import torchvision_import
-from tests.zoo import check_costs, check_same_state, images, pair
+from tests.zoo import calibrate, check_costs, check_same_state, images, pair
 
 PAGE = Path(__file__).parent.parent / "docs" / "zoo.md"
+APART = {
+    "googlenet": "auxiliary heads stand where they branch off, not last; the published number leaves them out",
+    "vit_h_14": "published at 518; at 224 as the weights `IMAGENET1K_SWAG_LINEAR_V1`",
+}
+"""What differs from torchvision's, and why; the tests of these networks hold the rest."""
+
 LARGEST = 150_000_000
 """Parameters up to which outputs are compared; beyond, names, shapes and costs alone."""
 
@@ -35,13 +42,18 @@ filters.
 Lines are those with code: of the spec itself, of the files it imports, and of torchvision's Python module of the
 family.
 """
-COLUMNS = "| network | parameters | MACs | outputs | spec | blocks | torchvision |\n|---|--:|--:|---|--:|--:|--:|\n"
+COLUMNS = (
+    "| network | parameters | MACs | outputs | spec | blocks | torchvision | apart |\n"
+    "|---|--:|--:|---|--:|--:|--:|---|\n"
+)
 
 
 def main() -> None:
     torchvision_import.install()
     import torchvision.models as models
 
+    # its own loader takes a checkpoint without torchvision's mark for one of an old version; see the tests
+    del models.MNASNet._load_from_state_dict
     families: dict[str, list[str]] = {}
     for name in archdsl.bundled():
         graph = archdsl.load(name)
@@ -58,12 +70,14 @@ def _published(said: Citation) -> str:
 
 
 def _row(models: ModuleType, name: str, graph: Graph) -> str:
-    check_same_state(models, name)
-    check_costs(models, name)
+    if name not in APART:
+        check_same_state(models, name)
+        check_costs(models, name)
     total = cost(graph)
     own, imported = spec_lines(name)
     cells = [name, f"{total.parameters:,}", f"{total.macs:,}", _outputs(models, name, graph, total.parameters)]
-    return f"| {' | '.join([*cells, str(own), str(imported), str(_python_lines(models, name))])} |\n"
+    cells += [str(own), str(imported), str(_python_lines(models, name)), APART.get(name, "")]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _outputs(models: ModuleType, name: str, graph: Graph, parameters: int) -> str:
@@ -71,8 +85,11 @@ def _outputs(models: ModuleType, name: str, graph: Graph, parameters: int) -> st
         return "not run: too large here"
     size = graph.inputs[0].type.sizes[-1]
     batch = images(size, 1)
+    built, original = pair(models, name)
+    calibrate(original, size)
+    built.load_state_dict(original.state_dict())
     with torch.no_grad():
-        ours, theirs = (model.eval()(batch) for model in pair(models, name))
+        ours, theirs = built.eval()(batch), original.eval()(batch)
     difference = float((ours - theirs).abs().max())
     return f"equal at {size}" if difference == 0 else f"within {difference:.1g} at {size}"
 
@@ -87,7 +104,11 @@ def spec_lines(name: str) -> tuple[int, int]:
         text = file.read_text(encoding="utf-8")
         seen.add(path)
         lines.append(_code_lines(text))
-        pending += [found for found in re.findall(r'^from "([^"]+)"', text, re.MULTILINE) if found not in seen]
+        for named in re.findall(r'^from "([^"]+)"', text, re.MULTILINE):
+            beside = posixpath.join(posixpath.dirname(path), named)
+            found = beside if bundled_file(beside) else named
+            if found not in {*seen, *pending}:
+                pending.append(found)
     return lines[0], sum(lines[1:])
 
 

@@ -148,12 +148,12 @@ class Applier:
 
     def _check_label(self, name: str, label: syntax.String) -> None:
         parts = name.split(".")
-        if not all(part and all(c.isalnum() or c == "_" for c in part) for part in parts):
+        if not all(part and not part.startswith("-") and all(c.isalnum() or c in "_-" for c in part) for part in parts):
             raise self.fault(
                 "E106",
                 f"`{name}` cannot be a name",
                 label.span,
-                help="a label is letters, digits and `_`; a dot stands for a container, as in `convs.0`",
+                help="a label is letters, digits, `_` and `-`; a dot stands for a container, as in `convs.0`",
             )
 
     def _group(
