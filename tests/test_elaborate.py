@@ -62,6 +62,15 @@ class TestNames:
         graph = load('for i in 0..2 { "convs.{i}": conv(8, 3) -> "norms.{i}": bn }')
         assert paths(graph) == ["convs.0", "norms.0", "convs.1", "norms.1"]
 
+    def test_labels_may_have_hyphens_inside(self) -> None:
+        graph = load('"block1-0": (relu -> relu)\nid + @"block1-0.relu1"')
+        assert paths(graph) == ["block1-0.relu1", "block1-0.relu2", "add1"]
+
+    @pytest.mark.parametrize("label", ["-a", "a.-b", "a b", "a..b", ""])
+    def test_labels_that_cannot_be_names(self, label: str) -> None:
+        with pytest.raises(ArchError, match="E106"):
+            load(f'"{label}": relu')
+
     def test_merges_never_take_a_name_from_a_step(self) -> None:
         graph = load("(conv(8, 3)) + id\nadd1: conv(8, 3)")
         assert paths(graph) == ["conv1", "add2", "add1"]

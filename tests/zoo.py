@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +25,24 @@ def published(models: ModuleType, name: str) -> dict[str, Any]:
 
 def check_same_state(models: ModuleType, name: str) -> None:
     """The same keys in the same order, with the same shapes and dtypes; a meta build is enough."""
-    with torch.device("meta"):
-        theirs = models.get_model(name, **_without_init(name))
+    theirs = without_weights(models, name)
     ours = archdsl.build(name, device="meta")
     assert _entries(ours) == _entries(theirs)
     assert [key for key, _ in ours.named_parameters()] == [key for key, _ in theirs.named_parameters()]
+
+
+def without_weights(models: ModuleType, name: str) -> nn.Module:
+    """torchvision's model on the meta device, but for the tensors with which RegNet computes its widths."""
+    parameters = models.regnet.BlockParams
+    in_memory = functools.partial(_in_memory, parameters.from_init_params)
+    with mock.patch.object(parameters, "from_init_params", in_memory), torch.device("meta"):
+        model: nn.Module = models.get_model(name, **_without_init(name))
+    return model
+
+
+def _in_memory(function: Callable[..., Any], **arguments: Any) -> Any:
+    with torch.device("cpu"):
+        return function(**arguments)
 
 
 def check_costs(models: ModuleType, name: str) -> None:
@@ -98,9 +114,12 @@ def images(size: int, batch: int) -> Tensor:
 
 
 def randomized(model: nn.Module, seed: int = 0) -> nn.Module:
-    """The model with norms and classifiers that do something, which at their start are nearly the identity or zero."""
+    """The model with norms, scales and classifiers that do something, which at their start nearly do nothing."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("layer_scale"):
+                parameter.uniform_(0.5, 1.5, generator=generator)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
                 module.weight.uniform_(0.5, 1.5, generator=generator)

@@ -24,6 +24,7 @@ from tests.zoo import calibrate, check_costs, check_same_state, images, pair
 PAGE = Path(__file__).parent.parent / "docs" / "zoo.md"
 APART = {
     "googlenet": "auxiliary heads stand where they branch off, not last; the published number leaves them out",
+    "regnet_y_128gf": "published at 384; at 224 as the weights `IMAGENET1K_SWAG_LINEAR_V1`",
     "vit_h_14": "published at 518; at 224 as the weights `IMAGENET1K_SWAG_LINEAR_V1`",
 }
 """What differs from torchvision's, and why; the tests of these networks hold the rest."""
