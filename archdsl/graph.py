@@ -44,6 +44,11 @@ class Scope:
             scope = scope.parent
 
     @property
+    def section(self) -> Scope | None:
+        """The innermost section around, which may be this scope itself."""
+        return next((scope for scope in self.ancestors() if scope.kind in SECTION_KINDS), None)
+
+    @property
     def title(self) -> str:
         """What a reader calls it: ``layer1``, ``stem``, ``bottleneck``."""
         return self.name or self.kind
@@ -69,7 +74,7 @@ class Node:
     @property
     def section(self) -> Scope | None:
         """The innermost section around the node."""
-        return next((scope for scope in self.scope.ancestors() if scope.kind in SECTION_KINDS), None)
+        return self.scope.section
 
 
 @dataclass(frozen=True, slots=True)

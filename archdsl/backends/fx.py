@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from keyword import iskeyword
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx, nn
 
+from archdsl.backends.deferred_code import set_graph
 from archdsl.backends.devices import usable_device
 from archdsl.backends.in_place import overwriting_nodes
 from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
-from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, ModuleCall, OwnParameter, TorchCall, torch_call
+from archdsl.backends.torch_calls import (
+    Argument,
+    FoldCall,
+    FunctionCall,
+    Input,
+    ModuleCall,
+    OwnParameter,
+    TorchCall,
+    torch_call,
+)
 from archdsl.collection import collection_paused
 from archdsl.diagnostics import ArchError, Diagnostic, Label
-from archdsl.graph import Graph, Node
+from archdsl.graph import Graph, Node, Scope
 from archdsl.layers import SelectOutputs, TrainingOnly
 from archdsl.ops import InputOp
+from archdsl.ops.base import ParameterSpec
 
 _SELECT_OUTPUTS = "_select_outputs"
 """Where the SelectOutputs module of a network with auxiliary outputs stands."""
@@ -50,6 +62,14 @@ def to_graph_module(
         return _Lowering(graph, init, usable_device(device), dtype).run()
 
 
+class _Recipe(NamedTuple):
+    """What nodes of one op and one signature have in common."""
+
+    call: TorchCall
+    parameters: Mapping[str, ParameterSpec]
+    make: Callable[[], nn.Module] | None
+
+
 class _Lowering:
     """One conversion: the module tree and the fx graph grow together, node by node."""
 
@@ -61,11 +81,13 @@ class _Lowering:
         self._root = fx.GraphModule(nn.Module(), fx.Graph(), class_name=graph.name)
         self._root.__dict__["_graphmodule_cls_name"] = graph.name  # what unpickling names it
         self._factory = ModuleFactory(device, dtype)
+        self._recipes: dict[tuple[int, ...], _Recipe] = {}
         self._fx = fx.Graph()
         self._values: list[fx.Node] = []
         self._containers: dict[str, nn.Module] = {"": self._root}
         self._stacks: dict[str, dict[str, tuple[str, type]]] = {"": {}}
         self._standing: set[str] = set()
+        self._section_titles: dict[Scope, str | None] = {}
         self._overwriting = overwriting_nodes(graph)
         self._auxiliary = graph.auxiliary_nodes()
         self._gates: dict[int, fx.Node] = {}
@@ -77,7 +99,7 @@ class _Lowering:
             self._describe(value, node)
             self._values.append(value)
         self._output()
-        self._root.graph = self._fx
+        set_graph(self._root, self._fx)
         return self._root
 
     def _placeholder(self, node: Node) -> fx.Node:
@@ -87,7 +109,9 @@ class _Lowering:
         call = self._call(node)
         inputs = tuple(self._input(i, node) for i in node.inputs)
         if isinstance(call, ModuleCall):
-            return self._fx.create_node("call_module", node.module, inputs, name=node.path)
+            value = self._fx.create_node("call_module", node.module, name=node.path)
+            value.args = inputs  # create_node would search them for symbolic sizes, which takes as long as all else
+            return value
         if isinstance(call, FoldCall):
             return self._fold(call, inputs, node.path)
         return self._function(call, inputs, self._own_parameter(node), node.path)
@@ -104,15 +128,28 @@ class _Lowering:
 
     def _call(self, node: Node) -> TorchCall:
         """The node's call; where that is a module, it stands at its path afterwards."""
-        types = self._graph.input_types(node)
-        call = torch_call(node.op, types, in_place=node.id in self._overwriting)
-        if isinstance(call, ModuleCall) and node.module not in self._standing:
-            parameters = node.op.parameters(types)
-            module = self._factory.make(call, {**parameters, **node.op.buffers(types)})
+        recipe = self._recipe(node)
+        if recipe.make and node.module not in self._standing:
+            module = recipe.make()
             self._stand(node, module)
-            if self._init and parameters:
-                initialise(module, parameters)
-        return call
+            if self._init and recipe.parameters:
+                initialise(module, recipe.parameters)
+        return recipe.call
+
+    def _recipe(self, node: Node) -> _Recipe:
+        """How the node is made, thought out once for all that have the same op and input types (both are interned)."""
+        types = self._graph.input_types(node)
+        in_place = node.id in self._overwriting
+        key = (id(node.op), in_place, *map(id, types))
+        recipe = self._recipes.get(key)
+        if recipe is None:
+            call = torch_call(node.op, types, in_place=in_place)
+            parameters = node.op.parameters(types)
+            make = None
+            if isinstance(call, ModuleCall):
+                make = self._factory.maker(call, {**parameters, **node.op.buffers(types)})
+            recipe = self._recipes[key] = _Recipe(call, parameters, make)
+        return recipe
 
     def _fold(self, call: FoldCall, inputs: tuple[fx.Node, ...], path: str) -> fx.Node:
         """Left to right, two at a time; the last step bears the node's name."""
@@ -124,25 +161,24 @@ class _Lowering:
 
     def _function(self, call: FunctionCall, inputs: tuple[fx.Node, ...], own: fx.Node | None, path: str) -> fx.Node:
         """The call and the calls in its arguments, as nodes."""
-
-        def lowered(argument: Any) -> Any:
-            match argument:
-                case Input(index):
-                    return inputs[index]
-                case OwnParameter():
-                    return own
-                case FunctionCall():
-                    return self._function(argument, inputs, own, f"{path}_{argument.target.partition('.')[2]}")
-                case list() | tuple():
-                    return type(argument)(map(lowered, argument))
-            return argument
-
-        args = lowered(call.args)
-        kwargs = {name: lowered(argument) for name, argument in call.kwargs.items()}
+        args = tuple([self._argument(argument, inputs, own, path) for argument in call.args])
+        kwargs = {name: self._argument(argument, inputs, own, path) for name, argument in call.kwargs.items()}
         library, _, name = call.target.partition(".")
         if library == "Tensor":
             return self._fx.create_node("call_method", name, args, kwargs, name=path)
         return self._fx.create_node("call_function", resolve(call.target), args, kwargs, name=path)
+
+    def _argument(self, argument: Argument, inputs: tuple[fx.Node, ...], own: fx.Node | None, path: str) -> Any:
+        match argument:
+            case Input(index):
+                return inputs[index]
+            case OwnParameter():
+                return own
+            case FunctionCall():
+                return self._function(argument, inputs, own, f"{path}_{argument.target.partition('.')[2]}")
+            case list() | tuple():
+                return type(argument)([self._argument(part, inputs, own, path) for part in argument])
+        return argument
 
     def _own_parameter(self, node: Node) -> fx.Node | None:
         """The read of an op's one parameter, which stands at the op's own path; None if it has none."""
@@ -192,20 +228,24 @@ class _Lowering:
             self._fx.output(values[0] if len(values) == 1 else dict(zip(names, values, strict=True)))
 
     def _describe(self, value: fx.Node, node: Node) -> None:
-        section = node.section
-        value.meta.update(
-            path=node.path,
-            section=section.title if section else None,
-            span=node.span.place if node.span else None,
-            tensor_type=node.type,
-        )
+        meta = value.meta
+        meta["path"] = node.path
+        meta["section"] = self._section_title(node.scope)
+        meta["span"] = node.span.place if node.span else None
+        meta["tensor_type"] = node.type
         if value.op == "call_module":
             outer, _, name = node.module.rpartition(".")
-            stack = self._stack(outer)
             module_class = type(self._containers[outer]._modules[name])
-            value.meta["nn_module_stack"] = {**stack, node.module: (node.module, module_class)}
+            meta["nn_module_stack"] = {**self._stack(outer), node.module: (node.module, module_class)}
         else:
-            value.meta["nn_module_stack"] = {**self._stack(node.path.rpartition(".")[0])}
+            meta["nn_module_stack"] = {**self._stack(node.path.rpartition(".")[0])}
+
+    def _section_title(self, scope: Scope) -> str | None:
+        """What the innermost section around is called."""
+        if scope not in self._section_titles:
+            section = scope.section
+            self._section_titles[scope] = section.title if section else None
+        return self._section_titles[scope]
 
     def _stack(self, path: str) -> dict[str, tuple[str, type]]:
         """The modules around, outermost first, as torch's tracer records them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import OrderedDict
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -54,16 +54,16 @@ class ModuleFactory:
         self._dtype = dtype
         self._prototypes: dict[tuple[Any, ...], _Prototype] = {}
 
-    def make(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
-        """The module of ``call``, whose parameters and buffers have the shapes in ``specs``."""
+    def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> Callable[[], nn.Module]:
+        """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``."""
         if call.target in _WITH_SUBMODULES:
-            return self._with_submodules(call)
+            return lambda: self._with_submodules(call)
         sizes = _SIZES.get(call.target, ())
         key = (call.target, call.args[len(sizes) :], *call.kwargs.items())
         prototype = self._prototypes.get(key)
         if prototype is None:
             prototype = self._prototypes[key] = _Prototype(self._constructed(call))
-        return prototype.copy(dict(zip(sizes, call.args, strict=False)), specs)
+        return partial(prototype.copy, dict(zip(sizes, call.args, strict=False)), specs)
 
     def _with_submodules(self, call: ModuleCall) -> nn.Module:
         with torch.device("meta"):  # where drawing costs nothing and takes no random numbers
@@ -72,14 +72,20 @@ class ModuleFactory:
 
     def _constructed(self, call: ModuleCall) -> nn.Module:
         module_class: type[nn.Module] = resolve(call.target)
-        if "device" not in inspect.signature(module_class).parameters:
-            return module_class(*call.args, **call.kwargs).to(self._device, self._dtype)
+        if not _takes_device(call.target):
+            module = module_class(*call.args, **call.kwargs)
+            return module.to(self._device, self._dtype) if module.state_dict() else module
         arguments = {**call.kwargs, "device": self._device, "dtype": self._dtype}
         if not issubclass(module_class, _WITH_LARGE_WEIGHTS):
             return module_class(*call.args, **arguments)
         module = _undrawn(call.target)(*call.args, **arguments)
         module.__class__ = module_class
         return module
+
+
+@cache
+def _takes_device(target: str) -> bool:
+    return "device" in inspect.signature(resolve(target)).parameters
 
 
 @cache
@@ -93,12 +99,12 @@ class _Prototype:
 
     def __init__(self, module: nn.Module) -> None:
         attributes = module.__dict__
+        large = isinstance(module, _WITH_LARGE_WEIGHTS)
         self._class = type(module)
-        self._large = isinstance(module, _WITH_LARGE_WEIGHTS)
         self._plain = {name: value for name, value in attributes.items() if type(value) not in _COPIED}
         self._copied = [(name, value) for name, value in attributes.items() if type(value) in _COPIED]
-        self._parameters = [(name, value.detach()) for name, value in module.named_parameters()]
-        self._buffers = list(module.named_buffers())
+        self._parameters = [(name, _like(value.detach(), large)) for name, value in module.named_parameters()]
+        self._buffers = [(name, tuple(value.shape), _like(value, False)) for name, value in module.named_buffers()]
 
     def copy(self, sizes: Mapping[str, int], specs: Mapping[str, ParameterSpec]) -> nn.Module:
         """A module like the prototype but for its sizes."""
@@ -108,19 +114,26 @@ class _Prototype:
         own.update(sizes)
         for name, value in self._copied:
             own[name] = value.copy()
-        for name, parameter in self._parameters:
-            own["_parameters"][name] = nn.Parameter(_fresh(parameter, specs[name].shape, self._large))
-        for name, buffer in self._buffers:
-            shape = specs[name].shape if name in specs else buffer.shape
-            own["_buffers"][name] = _fresh(buffer, shape, large=False)
+        for name, fresh in self._parameters:
+            own["_parameters"][name] = nn.Parameter(fresh(specs[name].shape))
+        for name, shape, fresh in self._buffers:
+            own["_buffers"][name] = fresh(specs[name].shape if name in specs else shape)
         return copy
 
 
-def _fresh(tensor: Tensor, shape: tuple[int, ...], large: bool) -> Tensor:
-    """Memory of this shape; unless large, with the tensor's values, which are all equal where the shape differs."""
+def _like(tensor: Tensor, large: bool) -> Callable[[tuple[int, ...]], Tensor]:
+    """Makes tensors of a given shape: as the memory was if large, else with the tensor's values.
+
+    A tensor of several values keeps its shape.
+    """
+    place: dict[str, Any] = {"dtype": tensor.dtype, "device": tensor.device}
     if large:
-        return torch.empty(shape, dtype=tensor.dtype, device=tensor.device)
-    return tensor.clone() if tensor.shape == shape else tensor[:1].expand(shape).clone()
+        return lambda shape: torch.empty(shape, **place)
+    values = set(tensor.flatten().tolist()) if tensor.device.type != "meta" else {0}
+    if len(values) == 1:
+        value = values.pop()
+        return lambda shape: torch.full(shape, value, **place)
+    return lambda shape: tensor.clone()
 
 
 def initialise(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:

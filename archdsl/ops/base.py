@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,8 +33,7 @@ class OpError(Exception):
         self.operand = operand
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterSpec:
+class ParameterSpec(NamedTuple):
     """One parameter or buffer of an op: its shape, its start, and whether the optimiser sees it."""
 
     shape: tuple[int, ...]

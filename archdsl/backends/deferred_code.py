@@ -1,0 +1,54 @@
+"""A GraphModule whose Python code is generated at its first use, which building it does not need to wait for."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from torch import fx
+
+_MADE_BY_RECOMPILE = ("forward", "_code", "_lineno_map", "_prologue_start")
+"""Attributes that ``recompile`` sets, of the module's own class or of the module."""
+
+_NEEDING_CODE = ("__reduce__", "__reduce_package__")
+"""Methods that copy the module's attributes before they recompile it."""
+
+
+def set_graph(module: fx.GraphModule, graph: fx.Graph) -> None:
+    """``module.graph = graph``, but for the code, which is generated when something first asks for it.
+
+    A network of hundreds of nodes spends a third of its construction on compiling a ``forward`` that nobody
+    may call: weights are loaded or counted first. A GraphModule has a class of its own, so stand-ins on that class
+    see every access, torch.compile's, torch.export's and pickle's included.
+    """
+    own_class: Any = type(module)
+    own_class.recompile = lambda self: None
+    try:
+        module.graph = graph
+    finally:
+        del own_class.recompile
+    for name in (*_MADE_BY_RECOMPILE, *_NEEDING_CODE):
+        module.__dict__.pop(name, None)  # left by the empty graph with which the module began
+        setattr(own_class, name, _GeneratesCode(module, name))
+
+
+class _GeneratesCode:
+    """Stands for an attribute until it is read; then there is code, and the attribute is what torch makes it."""
+
+    def __init__(self, module: fx.GraphModule, name: str) -> None:
+        self._module = weakref.ref(module)
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        module = self._module()
+        if module is not None:
+            module.recompile()
+            _remove(owner)
+        return getattr(owner if instance is None else instance, self._name)
+
+
+def _remove(owner: type) -> None:
+    """Take the remaining stand-ins away; another thread may have done so."""
+    for name, value in list(vars(owner).items()):
+        if isinstance(value, _GeneratesCode):
+            delattr(owner, name)

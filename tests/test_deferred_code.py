@@ -1,0 +1,134 @@
+"""A module that was just built has no Python code yet; whatever needs it first gets it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, fx, nn
+
+from archdsl.backends.fx import to_graph_module
+from tests.running import inputs_of
+from tests.sample_networks import residual
+
+
+class Outer(nn.Module):
+    """A model that holds ours, as a detector holds its backbone."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.inner(x)
+        return result
+
+
+def built() -> fx.GraphModule:
+    torch.manual_seed(0)
+    module = to_graph_module(residual()).eval()
+    assert "_code" not in vars(module)
+    return module
+
+
+def compiled(module: nn.Module) -> Callable[..., Tensor]:
+    torch._dynamo.reset()
+    result: Callable[..., Tensor] = torch.compile(module, backend="eager", fullgraph=True)
+    return result
+
+
+def exported(module: nn.Module) -> nn.Module:
+    return torch.export.export(module, inputs_of(residual())).module()
+
+
+def exported_strictly(module: nn.Module) -> nn.Module:
+    torch._dynamo.reset()
+    return torch.export.export(module, inputs_of(residual()), strict=True).module()
+
+
+def traced_by_jit(module: nn.Module) -> Callable[..., Tensor]:
+    result: Callable[..., Tensor] = torch.jit.trace(module, inputs_of(residual()))
+    return result
+
+
+def recompiled(module: fx.GraphModule) -> fx.GraphModule:
+    module.recompile()
+    return module
+
+
+def with_its_graph_set_again(module: fx.GraphModule) -> fx.GraphModule:
+    module.graph = module.graph
+    return module
+
+
+USES: dict[str, Callable[[nn.Module], Callable[..., Tensor]]] = {
+    "call": lambda module: module,
+    "forward": lambda module: module.forward,
+    "hook": lambda module: lambda x: module(x) if module.register_forward_hook(lambda *_: None) else x,
+    "functional_call": lambda module: lambda x: torch.func.functional_call(module, module.state_dict(), (x,)),
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda module: pickle.loads(pickle.dumps(module)),
+    "symbolic_trace": fx.symbolic_trace,
+    "compile": compiled,
+    "export": exported,
+    "strict export": exported_strictly,
+    "jit.trace": traced_by_jit,
+}
+
+USES_OF_A_GRAPH_MODULE: dict[str, Callable[[fx.GraphModule], Callable[..., Tensor]]] = {
+    **USES,
+    "class": lambda module: lambda x: type(module).forward(module, x),
+    "interpreter": lambda module: fx.Interpreter(module).run,
+    "recompile": recompiled,
+    "graph": with_its_graph_set_again,
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("use", USES_OF_A_GRAPH_MODULE)
+def test_the_first_use_may_be(use: str) -> None:
+    inputs = inputs_of(residual())
+    with torch.no_grad():
+        found = USES_OF_A_GRAPH_MODULE[use](built())(*inputs)
+        assert torch.equal(found, built()(*inputs))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("use", USES)
+def test_inside_another_model_the_first_use_may_be(use: str) -> None:
+    inputs = inputs_of(residual())
+    with torch.no_grad():
+        assert torch.equal(USES[use](Outer(built()))(*inputs), built()(*inputs))
+
+
+def test_code_can_be_read() -> None:
+    assert "def forward(self" in built().code
+    assert "class residual" in built().print_readable(print_output=False)
+
+
+def test_two_threads_may_be_first() -> None:
+    module, inputs = built(), inputs_of(residual())
+    results: list[Tensor] = []
+    barrier = threading.Barrier(4)
+
+    def call() -> None:
+        barrier.wait()
+        results.append(module(*inputs))
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_nothing_is_left_of_the_stand_ins() -> None:
+    module = built()
+    module(*inputs_of(residual()))
+    assert not [name for name, value in vars(type(module)).items() if type(value).__name__ == "_GeneratesCode"]
