@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from archdsl.graph import Graph
 from archdsl.limits import DEFAULT_LIMITS, Limits
 from archdsl.parser import parse_expression
 from archdsl.source import Source
+from archdsl.user_ops import OpSource, UserOps
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,7 @@ def load(
     input: InputSize | None = None,
     limits: Limits = DEFAULT_LIMITS,
     set_texts: Mapping[str, str] | None = None,
+    ops: Iterable[OpSource] = (),
     **parameters: object,
 ) -> Graph:
     """The graph of a network, with shapes inferred and every rule checked; never imports torch.
@@ -46,13 +48,14 @@ def load(
     several in a file. ``input`` builds at another size than the declared one: ``(3, 32, 32)`` or
     ``"3x32x32"``, without the batch. ``parameters`` are the network's parameters as numbers,
     strings, booleans, None or lists; ``set_texts`` are such values as a spec would write them.
+    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.user_ops``.
 
     Raises ArchError with every diagnostic found.
     """
     module = load_module(spec, limits)
     chosen = choose_network(module, network)
     settings = _settings(chosen, set_texts or {}, parameters, limits)
-    graph, problems = elaborate(module, chosen, settings, limits, _sizes(input))
+    graph, problems = elaborate(module, chosen, settings, limits, _sizes(input), UserOps(ops))
     if graph is None:
         raise ArchError(problems)
     graph.verify()
@@ -70,6 +73,7 @@ def build(
     init: bool = True,
     device: str | torch.device = "cpu",
     weights: str | os.PathLike[str] | None = None,
+    ops: Iterable[OpSource] = (),
     **parameters: object,
 ) -> GraphModule:
     """The network as a ``torch.fx.GraphModule``, in training mode; takes the arguments of ``load``.
@@ -77,9 +81,9 @@ def build(
     ``init=False`` leaves the parameters as empty memory, for weights that are loaded next.
     ``weights`` is a checkpoint (.pth, .pt or .safetensors) to load strictly.
 
-    Raises ArchError: what ``load`` raises, and E601 to E607 for weights, device and backend.
+    Raises ArchError: what ``load`` raises, E601 to E607 for weights, device and backend, and E702.
     """
-    graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, **parameters)
+    graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
     from archdsl.backends.devices import usable_device
     from archdsl.backends.fx import to_graph_module
 
@@ -91,22 +95,30 @@ def build(
     return module
 
 
-def check(spec: Spec, /, *, network: str | None = None, limits: Limits = DEFAULT_LIMITS) -> list[Diagnostic]:
+def check(
+    spec: Spec,
+    /,
+    *,
+    network: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    ops: Iterable[OpSource] = (),
+) -> list[Diagnostic]:
     """Everything that is wrong with a file: its text, its imports, and each network as declared.
 
     A network whose parameters have no defaults is not elaborated, and neither are blocks that no
     network uses: of these the names are checked. Never imports torch.
     """
     try:
+        user_ops = UserOps(ops)
         module = load_module(spec, limits)
         networks = [choose_network(module, network)] if network else list(module.networks().values())
     except ArchError as error:
         return list(error.diagnostics)
     problems = Problems()
-    problems.extend(unknown_names(module, limits))
+    problems.extend(unknown_names(module, limits, user_ops))
     for declared in networks:
         if all(parameter.default is not None for parameter in declared.parameters):
-            problems.extend(elaborate(module, declared, {}, limits)[1])
+            problems.extend(elaborate(module, declared, {}, limits, ops=user_ops)[1])
     return list(ArchError(problems).diagnostics)
 
 

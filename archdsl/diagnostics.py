@@ -27,6 +27,8 @@ ErrorCode = Literal[
     "E501", "E502", "E503", "E504", "E505",
     # weights, artifacts, devices
     "E601", "E602", "E603", "E604", "E605", "E606", "E607",
+    # ops of one's own
+    "E701", "E702",
 ]  # fmt: skip
 """Every code. docs/errors.md has a heading for each, tests/golden/diagnostics an example."""
 

@@ -211,11 +211,14 @@ class Graph:
         return to_json(self)
 
     @staticmethod
-    def from_json(text: str) -> Graph:
-        """The graph that ``to_json`` wrote. Raises ArchError E002 for any other text."""
+    def from_json(text: str, ops: Mapping[str, type[Op]] | None = None) -> Graph:
+        """The graph that ``to_json`` wrote; ``ops`` are ops of one's own in it, by name.
+
+        Raises ArchError E002 for any other text.
+        """
         from archdsl.graph_json import from_json
 
-        return from_json(text)
+        return from_json(text, ops or {})
 
 
 def _state_specs(op: Op, types: Types) -> tuple[tuple[str, ParameterSpec, bool], ...]:

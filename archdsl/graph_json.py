@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from itertools import takewhile
 from typing import Any
 
@@ -115,13 +115,13 @@ def _encoded(value: object) -> object:
     return {value.kind: _encoded_fields(value)} if isinstance(value, Initializer) else value
 
 
-def from_json(text: str) -> Graph:
+def from_json(text: str, user_ops: Mapping[str, type[Op]]) -> Graph:
     """See ``Graph.from_json``."""
     try:
         document = json.loads(text)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise ValueError(f"its format is {document['format']} {document['version']}, not {FORMAT} {VERSION}")
-        graph = _read(document)
+        graph = _read(document, {**ALL_OPS, **user_ops})
         graph.verify()
     except _REFUSED as error:
         message = f"this is no graph that archdsl wrote: {type(error).__name__}: {error}"
@@ -133,10 +133,10 @@ _REFUSED = (KeyError, TypeError, ValueError, IndexError, AttributeError, Recursi
 """Whatever reading a text that is no graph runs into."""
 
 
-def _read(document: dict[str, Any]) -> Graph:
+def _read(document: dict[str, Any], known: Mapping[str, type[Op]]) -> Graph:
     sources = [Source(name, text) for name, text in document["sources"]]
     scopes = _read_scopes(document["scopes"], sources)
-    ops = [_read_op(kind, arguments) for kind, arguments in document["ops"]]
+    ops = [known[kind](**_decoded_fields(arguments)) for kind, arguments in document["ops"]]
     types = [TensorType(tuple(sizes), layout) for sizes, layout in document["types"]]
     nodes: list[Node] = []
     for op, inputs, type_, path, module, scope, span in document["nodes"]:
@@ -154,8 +154,8 @@ def _read_scopes(rows: list[Any], sources: list[Source]) -> list[Scope]:
     return scopes
 
 
-def _read_op(kind: str, arguments: dict[str, Any]) -> Op:
-    return ALL_OPS[kind](**{name: _decoded(value) for name, value in arguments.items()})
+def _decoded_fields(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: _decoded(value) for name, value in arguments.items()}
 
 
 def _decoded(value: Any) -> Any:

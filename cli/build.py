@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from archdsl.backends.formats import check_format
+from archdsl.diagnostics import ArchError, Diagnostic
 from archdsl.files import check_writable
 
-from .common import InputOption, LimitOption, NetworkOption, SetOption, SpecArgument, request
+from .common import InputOption, LimitOption, NetworkOption, OpsOption, SetOption, SpecArgument, request
 from .output import say
 from .progress import progress
 
@@ -46,10 +47,11 @@ def build(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write it: .py, .pt2, .onnx, .safetensors or .json."),
     ] = None,
+    ops: OpsOption = None,
     limit: LimitOption = None,
 ) -> None:
     """Build a network, run it once, and write it to a file."""
-    asked = request(spec, network, input, set_, limit)
+    asked = request(spec, network, input, set_, limit, ops)
     if output is not None:
         check_format(output)
         check_writable(output)
@@ -82,7 +84,21 @@ def _lowered(graph: Graph, device: Device, weights: Path | None) -> GraphModule:
 
 
 def run_once(graph: Graph, module: GraphModule, device: Device) -> None:
-    """One forward pass in eval mode, batch 1. Raises RuntimeError if a shape is not what the graph promised: a bug."""
+    """One forward pass in eval mode, batch 1. Raises RuntimeError if a shape is not what the graph promised: a bug.
+
+    With ops of the user's own it is theirs: ArchError E702.
+    """
+    kinds = ", ".join(sorted({f"`{node.op.kind}`" for node in graph.nodes if node.op.is_user_op}))
+    try:
+        _run_once(graph, module, device)
+    except Exception as error:
+        if not kinds:
+            raise
+        message = f"the network does not run, which has the op {kinds}: {type(error).__name__}: {error}"
+        raise ArchError(Diagnostic("E702", message)) from error
+
+
+def _run_once(graph: Graph, module: GraphModule, device: Device) -> None:
     import torch
 
     from archdsl.backends.export import example_inputs

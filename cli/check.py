@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import LimitOption, NetworkOption, Request, request
+from .common import LimitOption, NetworkOption, OpsOption, Request, request
 from .output import counted, rendered, say
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ def check(
     ],
     format: Annotated[Format, typer.Option("--format", help="How to print diagnostics.")] = Format.TEXT,
     network: NetworkOption = None,
+    ops: OpsOption = None,
     limit: LimitOption = None,
 ) -> None:
     """Report everything that is wrong with specs. Exits with 1 if anything is."""
     diagnostics: list[Diagnostic] = []
     checked = 0
     for spec in _spread(specs):
-        diagnostics.extend(_faults(request(spec, network, limits=limit)))
+        diagnostics.extend(_faults(request(spec, network, limits=limit, ops=ops)))
         checked += 1
     found = _distinct(diagnostics)
     say(_formatted(found, checked, format))
@@ -61,7 +62,7 @@ def _faults(asked: Request) -> Iterable[Diagnostic]:
     if isinstance(reference.spec, str) and Path(reference.spec).is_dir():
         help_ = "name a file, or a directory that holds some"
         return [archdsl.Diagnostic("E001", f"there is no .arch file in {reference.shown}", help=(help_,))]
-    return archdsl.check(reference.spec, network=asked.network, limits=asked.limits)
+    return archdsl.check(reference.spec, network=asked.network, limits=asked.limits, ops=asked.ops)
 
 
 def _distinct(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

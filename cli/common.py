@@ -34,6 +34,10 @@ NetworkOption = Annotated[str | None, typer.Option("--network", metavar="NAME", 
 LimitOption = Annotated[
     list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Raise a limit, as its error says.")
 ]
+OpsOption = Annotated[
+    list[str] | None,
+    typer.Option("--ops", metavar="FILE.py", help="Ops of your own: a Python file, or a module that can be imported."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Request:
     input: str | None
     settings: Mapping[str, str]
     limits: Limits
+    ops: tuple[str, ...] = ()
 
     def load(self) -> Graph:
         """The graph. Raises ArchError."""
@@ -88,6 +93,7 @@ class Request:
             input=self.input,
             limits=self.limits,
             set_texts=self.settings,
+            ops=self.ops,
         )
 
 
@@ -97,6 +103,7 @@ def request(
     input: str | None = None,
     settings: Iterable[str] | None = None,
     limits: Iterable[str] | None = None,
+    ops: Iterable[str] | None = None,
 ) -> Request:
     """The request that a command line makes. Raises BadParameter where an option is malformed."""
     reference = parse_spec(argument)
@@ -104,7 +111,8 @@ def request(
         message = f"{argument} names the network {reference.network}, --network names {network}"
         raise typer.BadParameter(message, param_hint="--network")
     pairs = _pairs("--set", settings or ())
-    return Request(reference, network or reference.network, input, pairs, parse_limits(limits or ()))
+    raised = parse_limits(limits or ())
+    return Request(reference, network or reference.network, input, pairs, raised, tuple(ops or ()))
 
 
 def parse_limits(texts: Iterable[str]) -> Limits:

@@ -9,7 +9,7 @@ import typer
 
 from archdsl.diagnostics import ArchError, Diagnostic
 
-from .common import InputOption, LimitOption, NetworkOption, Request, SetOption, request
+from .common import InputOption, LimitOption, NetworkOption, OpsOption, Request, SetOption, request
 from .output import say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    ops: OpsOption = None,
     limit: LimitOption = None,
 ) -> None:
     """Show what networks are made of, side by side if several."""
@@ -37,7 +38,7 @@ def stats(
         raise typer.BadParameter("choose one of --json, --csv and --markdown")
     from . import reports
 
-    asked = [request(spec, network, input, set_, limit) for spec in specs]
+    asked = [request(spec, network, input, set_, limit, ops) for spec in specs]
     found = [reports.Report.of(one.reference.shown, graph) for one, graph in zip(asked, _graphs(asked), strict=True)]
     if as_json:
         say(reports.as_json(found, depth))

@@ -35,7 +35,8 @@ ROOMS: dict[str, set[str]] = {
     "elaborate": COMPILED | {"syntax", "parser", "bundled_specs", "analysis"},
     "layers": set(),
     "backends": COMPILED | {"analysis", "layers"},
-    "compiler": COMPILED | {"syntax", "parser", "bundled_specs", "elaborate", "passes", "backends"},
+    "user_ops": COMPILED | {"backends"},
+    "compiler": COMPILED | {"user_ops"} | {"syntax", "parser", "bundled_specs", "elaborate", "passes", "backends"},
     "": COMPILED | {"bundled_specs", "compiler"},
     "cli": COMPILED | {"", "bundled_specs", "rendering", "analysis", "compiler", "backends"},
 }

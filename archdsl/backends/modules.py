@@ -7,6 +7,7 @@ import operator
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 
 from archdsl import layers
 from archdsl.backends.torch_calls import ModuleCall
+from archdsl.diagnostics import ArchError, Diagnostic
 from archdsl.ops.base import ParameterSpec
 from archdsl.ops.init import Initializer
+from archdsl.shapes import format_sizes
 
 _LIBRARIES: dict[str, Any] = {
     "nn": nn, "F": nn.functional, "torch": torch, "operator": operator, "layers": layers
@@ -38,9 +41,20 @@ _COPIED = (dict, set, OrderedDict)
 
 @cache
 def resolve(target: str) -> Any:
-    """What a call's target names: ``nn.Conv2d``, ``torch.add``, ..."""
+    """What a call's target names: ``nn.Conv2d``, ``torch.add``, ``my_ops:GlobalResponseNorm``, ..."""
+    if ":" in target:
+        return _of_other_module(target)
     library, name = target.split(".")
     return getattr(_LIBRARIES[library], name)
+
+
+def _of_other_module(target: str) -> Any:
+    module, _, name = target.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except Exception as error:
+        message = f"an op's `{target}` cannot be had: {type(error).__name__}: {error}"
+        raise ArchError(Diagnostic("E702", message)) from error
 
 
 class ModuleFactory:
@@ -58,6 +72,8 @@ class ModuleFactory:
         """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``."""
         if call.target in _WITH_SUBMODULES:
             return lambda: self._with_submodules(call)
+        if ":" in call.target:
+            return lambda: self._of_the_user(call, specs)
         sizes = _SIZES.get(call.target, ())
         key = (call.target, call.args[len(sizes) :], *call.kwargs.items())
         prototype = self._prototypes.get(key)
@@ -70,6 +86,21 @@ class ModuleFactory:
             module: nn.Module = resolve(call.target)(*call.args, **call.kwargs)
         return module.to(self._dtype).to_empty(device=self._device)
 
+    def _of_the_user(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
+        module_class = resolve(call.target)
+        try:
+            with torch.device(self._device):
+                module: nn.Module = module_class(*call.args, **call.kwargs)
+        except Exception as error:
+            message = f"`{call.target}` cannot be made: {type(error).__name__}: {error}"
+            raise ArchError(Diagnostic("E702", message)) from error
+        found = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+        promised = {name: spec.shape for name, spec in specs.items()}
+        if list(found.items()) != list(promised.items()):
+            message = f"`{call.target}` holds {_listed(found)}, but its op says {_listed(promised)}"
+            raise ArchError(Diagnostic("E702", message))
+        return module.to(self._device, self._dtype)
+
     def _constructed(self, call: ModuleCall) -> nn.Module:
         module_class: type[nn.Module] = resolve(call.target)
         if not _takes_device(call.target):
@@ -81,6 +112,10 @@ class ModuleFactory:
         module = _undrawn(call.target)(*call.args, **arguments)
         module.__class__ = module_class
         return module
+
+
+def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {format_sizes(shape)}" for name, shape in shapes.items()) or "nothing"
 
 
 @cache

@@ -16,6 +16,7 @@ from archdsl.backends.source_init import init_lines
 from archdsl.backends.source_modules import Modules
 from archdsl.backends.source_text import WIDTH, Listing, Text, flat_text, is_attribute, lines
 from archdsl.backends.source_tree import Container, build_tree
+from archdsl.backends.source_user import user_code
 from archdsl.graph import Graph, Setting
 from archdsl.shapes import format_sizes
 
@@ -29,13 +30,19 @@ def to_python(graph: Graph) -> str:
     weights as the spec says. Blocks that differ in numbers alone share a class.
     """
     root = build_tree(graph)
-    modules = Modules(graph, root, _finish(graph), _NAMES_OF_THE_FILE)
+    imports, own_code = user_code(graph)
+    modules = Modules(graph, root, _finish(graph), (*_NAMES_OF_THE_FILE, *_defined(imports, own_code)))
     texts = [_class_text(made, modules, graph) for made in modules.classes]
     used = sorted({target for made in modules.classes for target in _layer_targets(made)})
     own_layers = [inspect.getsource(getattr(layers, name)).rstrip() for name in used]
     name = modules.classes[-1].name
-    body = [*own_layers, *texts, _main_text(graph, name)]
-    return "\n\n\n".join([_header(graph, body), *body]) + "\n"
+    body = [*own_layers, *own_code, *texts, _main_text(graph, name)]
+    return "\n\n\n".join(["\n".join([_header(graph, body), *imports]), *body]) + "\n"
+
+
+def _defined(imports: list[str], definitions: list[str]) -> list[str]:
+    """Names that code of the user's own takes."""
+    return [*(line.rpartition(" ")[2] for line in imports), *(re.split(r"\W+", text)[1] for text in definitions)]
 
 
 def _finish(graph: Graph) -> Finish | None:

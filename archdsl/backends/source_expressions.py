@@ -11,7 +11,7 @@ from typing import Any
 
 from archdsl.backends.modules import resolve
 from archdsl.backends.source_text import Listing, Text, flat_text, has_operator, is_attribute, prefixed
-from archdsl.backends.torch_calls import ModuleCall
+from archdsl.backends.torch_calls import ModuleCall, local_name
 
 _FEWEST_REPEATS = 3
 NO_DEFAULT = inspect.Parameter.empty
@@ -78,7 +78,11 @@ def _signature(target: str) -> dict[str, Any]:
 
 def torch_default(target: str, argument: str) -> Any:
     """A torch class's default of an argument; ``NO_DEFAULT`` where there is none."""
-    return _signature(target).get(argument, NO_DEFAULT) if target.startswith(("nn.", "layers.")) else NO_DEFAULT
+    return (
+        _signature(target).get(argument, NO_DEFAULT)
+        if target.startswith(("nn.", "layers.")) or ":" in target
+        else NO_DEFAULT
+    )
 
 
 def map_leaves(expression: Any, change: Callable[[Slot, Leaf], Leaf], slot: Slot = Slot("", "", "")) -> Any:
@@ -147,7 +151,7 @@ def _new_text(expression: New, defaults: Defaults) -> Text:
         elif not _is_default(value, own[name] if name in own else torch_default(target, name)):
             items.append(prefixed(f"{name}=", text))
     closing = ",)" if not target and len(items) == 1 else ")"
-    return Listing(f"{target.removeprefix('layers.')}(", tuple(items), closing)
+    return Listing(f"{local_name(target)}(", tuple(items), closing)
 
 
 def _factor(text: str) -> str:

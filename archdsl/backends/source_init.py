@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from archdsl.backends.torch_calls import ModuleCall, torch_call
+from archdsl.backends.torch_calls import ModuleCall, local_name, torch_call
 from archdsl.graph import Graph
 from archdsl.ops.init import Initializer
 
@@ -60,7 +60,7 @@ def _start(path: str, target: str, name: str, init: Initializer | None) -> _Star
     if not name:
         return _Start(path, "", "", init)
     inner, _, last = name.rpartition(".")
-    return _Start(f"{path}.{name}", _OUT_PROJ if inner else target.removeprefix("layers."), last, init)
+    return _Start(f"{path}.{name}", _OUT_PROJ if inner else local_name(target), last, init)
 
 
 def _grouped(starts: list[_Start]) -> dict[tuple[str, str], list[_Start]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from keyword import iskeyword
 
-from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, OwnParameter
+from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, OwnParameter, local_name
 
 WIDTH = 92
 """Columns of a line in a method's body, which is indented by 8."""
@@ -60,7 +60,7 @@ def function_text(call: FunctionCall | FoldCall, inputs: tuple[str, ...], own: s
         method = call.target.removeprefix("Tensor.")
         return f"{_operand(args[0])}.{method}({', '.join(map(flat_text, args[1:]))})"
     keywords = [prefixed(f"{name}=", _argument_text(value, inputs, own)) for name, value in call.kwargs.items()]
-    target = call.target.replace("F.", "nn.functional.")
+    target = local_name(call.target).replace("F.", "nn.functional.")
     return Listing(f"{target}(", (*args, *keywords), ")")
 
 

@@ -1,7 +1,8 @@
 """Which torch call computes each op, as data: the fx backend instantiates it, the Python backend prints it.
 
 Nothing here imports torch. A target's first word names where it is looked up: ``nn`` (torch.nn),
-``F`` (torch.nn.functional), ``torch``, ``Tensor`` (its methods), ``operator``, ``layers`` (archdsl.layers). Sizes of
+``F`` (torch.nn.functional), ``torch``, ``Tensor`` (its methods), ``operator``, ``layers`` (archdsl.layers);
+``module:name`` stands in any other module, as ops of the user's own have it. Sizes of
 batch and image stay out of the calls wherever torch can work them out, so that a built model takes other ones.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from archdsl.ops import (
     AttentionOp,
@@ -76,6 +77,13 @@ class FoldCall:
 
 
 TorchCall = ModuleCall | FunctionCall | FoldCall
+
+
+def local_name(target: str) -> str:
+    """How a Python file names a target that it imports or carries: ``DropPath`` for ``layers.DropPath``."""
+    return target.removeprefix("layers.").partition(":")[2] or target.removeprefix("layers.")
+
+
 Rule = Callable[[Any, Types], TorchCall]
 
 IN_PLACE_KINDS = frozenset({"relu", "relu6", "silu", "hardswish"})
@@ -93,8 +101,11 @@ FRESH_OUTPUT_KINDS = frozenset(
 def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
     """The call for ``op`` on inputs of these types; ``in_place``: an activation that overwrites its input.
 
-    Raises KeyError for an op that is not in ``CALLS``.
+    An op of the user's own gives it itself. Raises KeyError for another that is not in ``CALLS``.
     """
+    if op.is_user_op:
+        own_call: TorchCall = cast(Any, op).torch_call(inputs)
+        return own_call
     call = CALLS[op.kind](op, inputs)
     if in_place and isinstance(call, ModuleCall):
         return replace(call, kwargs={**call.kwargs, "inplace": True})

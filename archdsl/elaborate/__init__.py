@@ -12,10 +12,11 @@ from archdsl.diagnostics import Diagnostic
 from archdsl.elaborate.faults import Fault, Poisoned, Reporter, Stopped
 from archdsl.elaborate.modules import LoadedModule
 from archdsl.elaborate.networks import NetworkBuilder
-from archdsl.elaborate.session import Session
+from archdsl.elaborate.session import NO_OPS, Session
 from archdsl.elaborate.values import Given
 from archdsl.graph import Graph
 from archdsl.limits import Limits
+from archdsl.ops.base import Op
 
 FRAMES_PER_CALL = 400
 """Python frames that one call of a block may need at the nesting limit; the stack is sized by it."""
@@ -27,13 +28,14 @@ def elaborate(
     settings: Mapping[str, Given | syntax.Expression],
     limits: Limits,
     sizes: tuple[int, ...] | None = None,
+    ops: Mapping[str, type[Op]] = NO_OPS,
 ) -> tuple[Graph | None, list[Diagnostic]]:
     """The graph of one network with these parameters and this input, and what is wrong with it.
 
-    ``sizes`` replaces the declared input. The graph is None where there are errors.
+    ``sizes`` replaces the declared input; ``ops`` are ops of the user's own. The graph is None where there are errors.
     """
     reporter = Reporter(limits)
-    builder = NetworkBuilder(Session(limits, reporter))
+    builder = NetworkBuilder(Session(limits, reporter, ops))
     graph = None
     with collection_paused(), _deep_stack(limits):
         try:

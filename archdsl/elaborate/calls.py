@@ -12,7 +12,15 @@ from archdsl import syntax
 from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, suggestion
-from archdsl.elaborate.values import Given, InitializerReference, InitializerValue, Rounded, describe, whole
+from archdsl.elaborate.values import (
+    Given,
+    InitializerReference,
+    InitializerValue,
+    OpReference,
+    Rounded,
+    describe,
+    whole,
+)
 from archdsl.ops import OPS
 from archdsl.ops.base import Op
 from archdsl.source import Span
@@ -117,7 +125,14 @@ class OpCalls:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
-        self._fields = {name: tuple(op.model_fields) for name, op in OPS.items()}
+        self._fields: dict[type[Op], tuple[str, ...]] = {}
+
+    def fields(self, op_type: type[Op]) -> tuple[str, ...]:
+        """The op's arguments in order."""
+        found = self._fields.get(op_type)
+        if found is None:
+            found = self._fields[op_type] = tuple(op_type.model_fields)
+        return found
 
     def make(
         self, name: str, op_type: type[Op], arguments: tuple[syntax.Argument, ...], environment: Environment, call: Span
@@ -127,8 +142,8 @@ class OpCalls:
             matched: dict[str, Given] = {}
         else:
             given = split_arguments(self.evaluator, arguments, environment)
-            matched = match_names(self.evaluator, name, self._fields[name], given, call)
-        defaults = self.defaults(name, environment.defaults)
+            matched = match_names(self.evaluator, name, self.fields(op_type), given, call)
+        defaults = self.defaults(name, op_type, environment.defaults)
         merged = {**defaults, **matched} if defaults else matched
         values = {key: self._plain(value.value) for key, value in merged.items()}
         try:
@@ -141,39 +156,44 @@ class OpCalls:
             return self.evaluator.initializers.plain(value)
         return whole(value)
 
-    def defaults(self, name: str, defaults: Defaults | None) -> dict[str, Given]:
+    def defaults(self, name: str, op_type: type[Op], defaults: Defaults | None) -> dict[str, Given]:
         """What ``default`` statements say for this op here: inner ones beat outer ones."""
         if defaults is None:
             return {}
         found = defaults.merged.get(name)
         if found is None:
-            found = dict(self.defaults(name, defaults.outer))
+            found = dict(self.defaults(name, op_type, defaults.outer))
             for statement in defaults.statements:
                 if statement.op.name == name:
-                    found.update(self._default_arguments(name, statement, defaults))
+                    found.update(self._default_arguments(self.fields(op_type), statement, defaults))
             defaults.merged[name] = found
         return found
 
-    def _default_arguments(self, name: str, statement: syntax.Default, defaults: Defaults) -> dict[str, Given]:
+    def _default_arguments(
+        self, fields: tuple[str, ...], statement: syntax.Default, defaults: Defaults
+    ) -> dict[str, Given]:
+        name = statement.op.name
         assert defaults.environment is not None
         given = split_arguments(self.evaluator, statement.arguments, defaults.environment)
         if given.positional:
             message = "the arguments of a default are named"
-            hint = f"write `default {name}({self._fields[name][0]} = ...)`" if self._fields[name] else ""
+            hint = f"write `default {name}({fields[0]} = ...)`" if fields else ""
             raise self.evaluator.fault("E213", message, given.positional[0].span, help=hint)
-        return match_names(self.evaluator, name, self._fields[name], given, statement.span)
+        return match_names(self.evaluator, name, fields, given, statement.span)
 
     def check_default(self, statement: syntax.Default) -> None:
         """Raises Fault where a ``default`` names no op or an argument that the op does not have."""
         name = statement.op.name
-        if name not in OPS:
-            hint = suggestion(name, OPS)
+        session = self.evaluator.session
+        found = session.known(name)
+        if not isinstance(found, OpReference):
+            hint = suggestion(name, [*OPS, *session.user_ops])
             raise self.evaluator.fault(
                 "E201", f"`default` is for ops, and `{name}` is none", statement.op.span, help=hint
             )
+        known = self.fields(found.op)
         for argument in statement.arguments:
-            if argument.name is not None and argument.name.name not in self._fields[name]:
-                known = self._fields[name]
+            if argument.name is not None and argument.name.name not in known:
                 raise unknown_argument(self.evaluator, name, argument.name.name, known, argument.name.span)
 
     def _refused(self, name: str, given: Mapping[str, Given], call: Span, error: Exception) -> Fault:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from archdsl import syntax
 from archdsl.diagnostics import Diagnostic
 from archdsl.elaborate.faults import Reporter
 from archdsl.elaborate.modules import LoadedModule
-from archdsl.elaborate.session import FINISHED, UNIVERSE, unknown_name
+from archdsl.elaborate.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
 from archdsl.limits import Limits
+from archdsl.ops.base import Op
 
 Scope = frozenset[str]
 
 
-def unknown_names(module: LoadedModule, limits: Limits) -> list[Diagnostic]:
+def unknown_names(module: LoadedModule, limits: Limits, ops: Mapping[str, type[Op]] = NO_OPS) -> list[Diagnostic]:
     """A diagnostic E201 for each name that nothing defines where it is used."""
     reporter = Reporter(limits)
-    known = frozenset([*module.names(), *UNIVERSE])
+    known = frozenset([*module.names(), *UNIVERSE, *ops])
     found = []
     for name, scope in _uses(module.parsed.declarations, known, module):
-        if name.name not in scope:
+        if name.name not in scope and name.name not in ops:
             found.append(unknown_name(reporter, name, scope).diagnostic)
     return found
 

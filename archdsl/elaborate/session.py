@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archdsl import syntax
@@ -23,6 +23,7 @@ from archdsl.elaborate.values import (
 from archdsl.graph import Node, OutputRef
 from archdsl.limits import Limits, how_to_raise
 from archdsl.ops import OPS
+from archdsl.ops.base import Op
 from archdsl.ops.init import INITIALIZERS
 from archdsl.source import Span
 
@@ -37,7 +38,9 @@ UNIVERSE: dict[str, object] = {
     **{name: OpReference(name, op) for name, op in OPS.items()},
     "id": IDENTITY,
 }
-"""What every file knows without importing it."""
+"""What every file knows without importing it, beside ops of one's own."""
+
+NO_OPS: Mapping[str, type[Op]] = {}
 
 
 @dataclass(slots=True, eq=False)
@@ -61,8 +64,9 @@ class SectionOverride:
 class Session:
     """State of one elaboration; evaluation and application share it."""
 
-    def __init__(self, limits: Limits, reporter: Reporter) -> None:
+    def __init__(self, limits: Limits, reporter: Reporter, ops: Mapping[str, type[Op]] = NO_OPS) -> None:
         self.limits = limits
+        self.user_ops = ops
         self.reporter = reporter
         self.builder = GraphBuilder()
         self.overrides: dict[str, Override] = {}
@@ -106,11 +110,23 @@ class Session:
         override = self.overrides.get(name)
         if override is not None and environment.overridden != name:
             written_beside = environment.module is override.environment.module
-            if found or name in UNIVERSE or written_beside:
+            if found or written_beside or self.known(name) is not MISSING:
                 return self._override_value(name, override, found)
         if found is not None:
             return self._defined(*found)
-        return UNIVERSE.get(name, MISSING)
+        return self.known(name)
+
+    def known(self, name: str) -> object:
+        """What every file knows by this name; MISSING if nothing."""
+        value = UNIVERSE.get(name, MISSING)
+        if value is MISSING and name in self.user_ops:
+            value = OpReference(name, self.user_ops[name])
+        return value
+
+    def known_names(self) -> Iterator[str]:
+        """Names that every file knows."""
+        yield from UNIVERSE
+        yield from self.user_ops
 
     def _override_value(self, name: str, override: Override, found: tuple[LoadedModule, Definition] | None) -> object:
         if found is not None:
@@ -149,7 +165,7 @@ class Session:
 
     def unknown(self, name: syntax.Name, environment: Environment) -> Fault:
         """The fault for a name that nothing defines."""
-        known = [*environment.visible_names(), *environment.module.names(), *UNIVERSE]
+        known = [*environment.visible_names(), *environment.module.names(), *self.known_names()]
         for base in self.bases:
             if name.name in base.names():
                 message = f"nothing is named `{name.name}` here"

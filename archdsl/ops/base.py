@@ -66,6 +66,8 @@ class Op(BaseModel, ABC):
     """What unlabelled steps are named after (``dwconv`` steps are named ``conv1``, ...); ``kind`` unless set."""
     arity: ClassVar[int | None] = 1
     """Number of inputs; None for two or more."""
+    is_user_op: ClassVar[bool] = False
+    """Whether it is written outside archdsl, so that its mistakes are its author's."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,199 @@
+"""Ops written outside archdsl, in Python: their base class, and how they are found.
+
+A module of ops holds a list ``OPS`` of subclasses of ``UserOp``. It is named on the command line
+(``--ops my_ops.py``), given to ``archdsl.load(..., ops=["my_ops.py"])``, or installed with an entry point of the group
+``archdsl.ops`` for each op, whose name is the op's: then specs know the op without more ado. A spec itself never names
+Python code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+from archdsl.backends.torch_calls import FunctionCall as FunctionCall
+from archdsl.backends.torch_calls import ModuleCall as ModuleCall
+from archdsl.backends.torch_calls import OwnParameter as OwnParameter
+from archdsl.backends.torch_calls import TorchCall as TorchCall
+from archdsl.backends.torch_calls import X as X
+from archdsl.diagnostics import ArchError, Diagnostic
+from archdsl.ops import ALL_OPS
+from archdsl.ops.base import Op
+from archdsl.ops.base import OpError as OpError
+from archdsl.ops.base import ParameterSpec as ParameterSpec
+from archdsl.ops.base import Types as Types
+from archdsl.ops.base import require_layout as require_layout
+from archdsl.ops.init import INITIALIZERS
+from archdsl.shapes import TensorType as TensorType
+
+ENTRY_POINTS = "archdsl.ops"
+"""The group of entry points whose names are ops and whose objects are their classes."""
+
+OpSource = str | os.PathLike[str] | type["UserOp"]
+"""A Python file, an importable module's name, or a class."""
+
+
+class UserOp(Op):
+    """An op of one's own: an ``Op`` that also says what torch computes it with.
+
+    A subclass sets ``kind``, its name in specs, and declares its arguments as typed fields. ``infer`` gives the
+    output's type and ``macs`` the multiply-accumulates; ``parameters`` and ``buffers`` name what the state_dict holds,
+    in the order in which torch registers it.
+    """
+
+    is_user_op: ClassVar[bool] = True
+
+    @abstractmethod
+    def torch_call(self, inputs: Types) -> TorchCall:
+        """What computes the op: ``ModuleCall("my_ops:GlobalResponseNorm", (channels,))``, or a ``FunctionCall``.
+
+        A target is looked up in torch (``nn.ReLU``, ``F.relu``, ``torch.add``, ``Tensor.flatten``) or in a module
+        (``my_ops:GlobalResponseNorm``; ``f"{__name__}:GlobalResponseNorm"`` for one that stands beside the op).
+        """
+
+
+class UserOps(Mapping[str, type[Op]]):
+    """Ops of one's own by name: those that were given, and those that installed packages offer.
+
+    Packages are asked only for names that nothing else defines, so that they cost nothing where none are used.
+    """
+
+    def __init__(self, sources: Iterable[OpSource] = ()) -> None:
+        self._ops: dict[str, type[Op]] = {}
+        self._missing: set[str] = set()
+        for source in sources:
+            for op in _ops_of(source):
+                self._add(op, _shown(source))
+
+    def __getitem__(self, name: str) -> type[Op]:
+        if name not in self._ops:
+            if name not in self._missing and not self._add_installed(name):
+                self._missing.add(name)
+            if name in self._missing:
+                raise KeyError(name)
+        return self._ops[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ops)
+
+    def __len__(self) -> int:
+        return len(self._ops)
+
+    def _add(self, op: type[Op], shown: str) -> None:
+        name = op.kind
+        if name in ALL_OPS or name in INITIALIZERS or name == "id":
+            raise _unusable(shown, f"its op `{name}` has the name of one of archdsl's own", "give it another `kind`")
+        if self._ops.get(name, op) is not op:
+            raise _unusable(shown, f"there is another op `{name}`", "give one of them another `kind`")
+        self._ops[name] = op
+
+    def _add_installed(self, name: str) -> bool:
+        from importlib.metadata import entry_points
+
+        for found in entry_points(group=ENTRY_POINTS, name=name):
+            shown = f"{found.value} (entry point `{name}`)"
+            try:
+                op = found.load()
+            except Exception as error:
+                raise _failed(shown, error) from error
+            _check_class(op, shown)
+            if op.kind != name:
+                raise _unusable(shown, f"its op is named `{op.kind}`", "an entry point has the name of its op")
+            self._add(op, shown)
+            return True
+        return False
+
+
+def _ops_of(source: OpSource) -> list[type[Op]]:
+    if isinstance(source, type):
+        _check_class(source, source.__name__)
+        return [source]
+    shown = _shown(source)
+    module = _from_file(Path(source)) if shown.endswith(".py") else _imported(shown)
+    found = getattr(module, "OPS", None)
+    if not isinstance(found, list | tuple) or not found:
+        raise _unusable(shown, "it has no list `OPS`", "list its ops: `OPS = [MyOp]`")
+    for op in found:
+        _check_class(op, shown)
+    return list(found)
+
+
+def _shown(source: OpSource) -> str:
+    return source.__name__ if isinstance(source, type) else os.fspath(source)
+
+
+def _check_class(op: object, shown: str) -> None:
+    if not isinstance(op, type) or not issubclass(op, UserOp):
+        raise _unusable(shown, f"{op!r} is no op", "an op is a subclass of `archdsl.user_ops.UserOp`")
+    if inspect.isabstract(op):
+        missing = ", ".join(f"`{name}`" for name in sorted(op.__abstractmethods__))
+        raise _unusable(shown, f"its op {op.__name__} lacks {missing}")
+    kind = getattr(op, "kind", None)
+    if not isinstance(kind, str) or not kind.isidentifier():
+        raise _unusable(shown, f"its op {op.__name__} has no name", 'set it: `kind = "my_op"`')
+    try:
+        op.model_rebuild()
+    except Exception as error:
+        raise _unusable(shown, f"the arguments of its op `{kind}` make no sense: {error}") from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The module that a file holds, importable by its stem from now on, as pickled models need it."""
+    shown, name = str(path), path.stem
+    if not path.is_file():
+        raise ArchError(Diagnostic("E701", f"there is no file {shown}"))
+    loaded = sys.modules.get(name)
+    if loaded is not None and _is_at(getattr(loaded, "__file__", None), path):
+        return loaded
+    if not name.isidentifier() or loaded is not None or _is_taken(name, path):
+        raise _unusable(shown, f"`{name}` cannot be its name as a module", "give the file a name that no module has")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # for the modules beside it, which targets of its ops may name
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _failed(shown, error) from error
+    return module
+
+
+def _is_taken(name: str, path: Path) -> bool:
+    found = importlib.util.find_spec(name)
+    return found is not None and not _is_at(found.origin, path)
+
+
+def _is_at(file: str | None, path: Path) -> bool:
+    return file is not None and Path(file).resolve() == path.resolve()
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise _failed(name, error) from error
+
+
+def _failed(shown: str, error: Exception) -> ArchError:
+    what = f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [frame for frame in frames[1:] if "importlib" not in frame.filename]
+    notes = (f"at {places[-1].filename}:{places[-1].lineno}",) if places else ()
+    return ArchError(Diagnostic("E701", f"importing {shown} failed: {what}", notes=notes))
+
+
+def _unusable(shown: str, why: str, help_: str = "") -> ArchError:
+    return ArchError(Diagnostic("E701", f"{shown} cannot serve as ops: {why}", help=(help_,) if help_ else ()))

@@ -1,0 +1,1 @@
+"""A module of ops without the list that names them."""
