@@ -21,6 +21,7 @@ from .build import build
 from .check import check
 from .explain import explain
 from .list import list_specs
+from .new import new
 from .output import OutputClosedError, report, say
 from .stats import stats
 
@@ -60,6 +61,7 @@ app.command("build")(build)
 app.command("stats")(stats)
 app.command("check")(check)
 app.command("list")(list_specs)
+app.command("new")(new)
 app.command("explain")(explain)
 
 

@@ -9,6 +9,8 @@ A fence's first words say what is held of it:
 - ``text shapes``: the steps of the last network of the ``arch`` block above with the shapes they make; ``text names``:
   its state_dict; ``text message``: the diagnostics as printed. A line ``...`` stands for any lines.
 - ``python``: runs, after those above it, beside the document's named files; ``text output``: what that block prints.
+  ``python file=NAME`` is such a file, and ``arch ops=NAME`` is built with the ops in it.
+- ``console runs``: what that command prints.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ import pytest
 import archdsl
 from archdsl import ArchError, Graph, Limits
 from archdsl.bundled_specs import bundled_file
+from archdsl.cli.main import execute
 from archdsl.elaborate.builtins import BUILTINS
 from archdsl.parser.tokens import lexicon
 from archdsl.rendering import render_text
@@ -93,12 +97,6 @@ BLOCKS = [block for page in DOCUMENTS for block in blocks(page)]
 EXAMPLES = [block for block in BLOCKS if block.kind == "arch"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def write_files(page: Path, folder: Path) -> None:
     for block in blocks(page):
         if "file" in block.marks:
@@ -120,7 +118,7 @@ def last_network(name: str) -> Graph:
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=str)
 def test_examples_build_or_give_the_error_they_show(block: Block, folder: Path) -> None:
-    found = archdsl.check(written(block, folder))
+    found = archdsl.check(written(block, folder), ops=[block.marks["ops"]] if "ops" in block.marks else ())
     assert {diagnostic.code for diagnostic in found} == set(filter(None, [block.marks.get("error")]))
     assert {"file", "bundled"} & block.marks.keys() or re.search(r"^network ", block.source, re.MULTILINE)
 
@@ -169,7 +167,7 @@ def test_python_examples_run(page: Path, folder: Path) -> None:
     known: dict[str, object] = {}
     printed = ""
     for block in blocks(page):
-        if block.kind == "python":
+        if block.kind == "python" and "file" not in block.marks:
             with contextlib.redirect_stdout(io.StringIO()) as output:
                 exec(compile("\n" * block.line + block.text, str(page), "exec"), known)
             printed = output.getvalue()
@@ -177,9 +175,17 @@ def test_python_examples_run(page: Path, folder: Path) -> None:
             assert_listed(block.text, printed.splitlines())
 
 
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "runs" in block.marks], ids=str)
+def test_commands_print_what_is_shown(block: Block, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_files(block.page, folder)
+    command, _, listed = block.text.partition("\n")
+    assert execute(shlex.split(command)[2:]) == 0
+    assert_listed(listed, capsys.readouterr().out.splitlines())
+
+
 def test_every_fence_says_what_it_is() -> None:
-    known = {"arch": {"fragment", "file", "bundled", "error", "input"}, "python": set[str](), "console": set[str]()}
-    known["text"] = {*LISTINGS, "output"}
+    known = {"arch": {"fragment", "file", "bundled", "error", "input", "ops"}, "python": {"file"}, "console": {"runs"}}
+    known |= {"text": {*LISTINGS, "output"}, "toml": set()}
     assert [str(b) for b in BLOCKS if b.kind not in known or not b.marks.keys() <= known[b.kind]] == []
     assert [str(page) for page in PAGES if page.read_text(encoding="utf-8").count("\n```") % 2] == []
 

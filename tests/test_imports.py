@@ -36,13 +36,20 @@ ROOMS: dict[str, set[str]] = {
     "layers": set(),
     "backends": COMPILED | {"analysis", "layers"},
     "user_ops": COMPILED | {"backends"},
-    "compiler": COMPILED | {"user_ops"} | {"syntax", "parser", "bundled_specs", "elaborate", "passes", "backends"},
+    "compiler": COMPILED
+    | {"user_ops", "rendering", "syntax", "parser", "bundled_specs", "elaborate", "passes", "backends"},
     "": COMPILED | {"bundled_specs", "compiler"},
     "cli": COMPILED | {"", "bundled_specs", "rendering", "analysis", "compiler", "backends"},
 }
 """Each part of the compiler and the parts it may import; "" is ``archdsl/__init__.py``."""
 
-PART_OF = {"__main__": "cli", "excerpts": "rendering", "explanations": "rendering", "citations": "rendering"}
+PART_OF = {
+    "__main__": "cli",
+    "starting_spec": "compiler",
+    "excerpts": "rendering",
+    "explanations": "rendering",
+    "citations": "rendering",
+}
 """Modules that belong to a part of another name; ``graph_json`` and its like belong to ``graph`` by their prefix."""
 
 ONLY_ON_DEMAND = {("diagnostics", "rendering")}

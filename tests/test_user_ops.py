@@ -7,7 +7,7 @@ import importlib.metadata
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -232,29 +232,23 @@ MIRRORED = "network net {\n    input 3x8x8\n    mirrored\n}\n"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is the current one, whose modules are forgotten afterwards."""
-    before, path = set(sys.modules), list(sys.path)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.arch").write_text(MIRRORED, encoding="utf-8")
-    (tmp_path / "mirror_ops.py").write_text(FILE.format(name="Mirrored", kind="mirrored"), encoding="utf-8")
-    yield tmp_path
-    sys.path[:] = path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+def mirrored(folder: Path) -> Path:
+    """A folder with a spec and the file of the op that it uses."""
+    (folder / "net.arch").write_text(MIRRORED, encoding="utf-8")
+    (folder / "mirror_ops.py").write_text(FILE.format(name="Mirrored", kind="mirrored"), encoding="utf-8")
+    return folder
 
 
 @pytest.mark.parametrize("source", ["mirror_ops.py", "mirror_ops"])
-def test_a_file_or_a_module(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(folder)
+def test_a_file_or_a_module(source: str, mirrored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(mirrored)
     built = archdsl.build("net.arch", ops=[source])
     assert torch.equal(built(images()), images().flip(3))
     assert archdsl.check("net.arch", ops=[source]) == []
     assert [d.code for d in archdsl.check("net.arch")] == ["E201"]
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("mirrored")
 @pytest.mark.parametrize("command", ["check", "stats", "build"])
 def test_the_command_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute([command, "net.arch", "--ops", "mirror_ops.py"]) == 0
@@ -333,10 +327,10 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("case", BAD_FILES)
-def test_a_bad_file(case: str, folder: Path) -> None:
+def test_a_bad_file(case: str, mirrored: Path) -> None:
     text, said = BAD_FILES[case]
     name = f"bad_{case.replace(' ', '_')}.py"
-    (folder / name).write_text(text, encoding="utf-8")
+    (mirrored / name).write_text(text, encoding="utf-8")
     with pytest.raises(archdsl.ArchError) as caught:
         archdsl.load("net.arch", ops=[name])
     (found,) = caught.value.diagnostics
@@ -345,14 +339,14 @@ def test_a_bad_file(case: str, folder: Path) -> None:
     assert said in found.message
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("mirrored")
 @pytest.mark.parametrize("source", ["missing.py", "no_such_module", "."])
 def test_no_file(source: str) -> None:
     assert [d.code for d in archdsl.check("net.arch", ops=[source])] == ["E701"]
 
 
-def test_a_file_named_as_a_module_is_refused(folder: Path) -> None:
-    (folder / "json.py").write_text("OPS = []\n", encoding="utf-8")
+def test_a_file_named_as_a_module_is_refused(mirrored: Path) -> None:
+    (mirrored / "json.py").write_text("OPS = []\n", encoding="utf-8")
     assert "cannot be its name as a module" in archdsl.check("net.arch", ops=["json.py"])[0].message
 
 
@@ -416,8 +410,8 @@ def test_a_broken_call_is_found_when_it_is_built(how: str) -> None:
         archdsl.build(text, ops=[Failing])
 
 
-def test_a_wrong_shape_is_found_when_it_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_shape_is_found_when_it_runs(mirrored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = FILE.format(name="Cut", kind="mirrored").replace('"torch.flip", (X, (3,))', '"torch.narrow", (X, 1, 0, 1)')
-    (folder / "cut_ops.py").write_text(text, encoding="utf-8")
+    (mirrored / "cut_ops.py").write_text(text, encoding="utf-8")
     assert execute(["build", "net.arch", "--ops", "cut_ops.py"]) == 1
     assert "error[E702]: the network does not run, which has the op `mirrored`" in capsys.readouterr().err

@@ -27,6 +27,13 @@ def unknown_names(module: LoadedModule, limits: Limits, ops: Mapping[str, type[O
     return found
 
 
+def free_names(node: syntax.Node, module: LoadedModule) -> Iterator[str]:
+    """Each use of a name in ``node`` that nothing inside it defines."""
+    for name, scope in _uses([node], frozenset(), module):
+        if name.name not in scope:
+            yield name.name
+
+
 def _uses(nodes: Iterable[object], scope: Scope, module: LoadedModule) -> Iterator[tuple[syntax.Name, Scope]]:
     """Every use of a name with the names that are known there; iterative, as programs may nest deep."""
     pending: list[tuple[object, Scope]] = [(node, scope) for node in nodes]
