@@ -170,6 +170,7 @@ class _Writer:
         self.parts = parts
         self.folder = target.resolve().parent
         self.target = target
+        self.defaults: dict[str, str] = {}
 
     def text(self, name: str) -> str:
         """The whole file."""
@@ -198,12 +199,12 @@ class _Writer:
             lines += ["", *self._code(self.parts.input)]
         if self.parts.sections:
             lines += ["", "# Its parts; one that is written here takes the place of the base's."]
-            for _, section, lets in self.parts.sections.values():
-                lines += self._section(section, lets)
+            for module, section, lets in self.parts.sections.values():
+                lines += [*self._other_defaults(module, section), *self._section(section, lets)]
         if self.parts.definitions:
             lines += ["", "# What it is made of; one that is written here is used wherever the base uses that name."]
-            for _, definition in self.parts.definitions.values():
-                lines += self._code(definition)
+            for module, definition in self.parts.definitions.values():
+                lines += [*self._other_defaults(module, definition), *self._code(definition)]
         lines += ["", "# Any op can be replaced likewise, arguments preset, and what must hold be stated."]
         examples = ["let relu = silu", "default bn(eps = 1e-3)", "assert params < 100M"]
         return [*lines, *(f"#{example}" for example in examples)]
@@ -235,18 +236,33 @@ class _Writer:
     def _imports(self) -> list[str]:
         """Imports and defaults that the commented parts need once they are none."""
         wanted: dict[str, dict[str, None]] = {}
-        defaults: dict[str, None] = {}
-        nodes: list[tuple[LoadedModule, syntax.Node]] = list(self.parts.definitions.values())
-        for module, section, lets in self.parts.sections.values():
-            nodes += [(module, section), *((module, let) for let in _needed(section, lets, module))]
-        for module, node in nodes:
-            defaults.update(dict.fromkeys(statement.span.text for statement in module.defaults))
+        for module, node in self._nodes():
+            for op, text in self._defaults(module, node).items():
+                self.defaults.setdefault(op, text)
             for name in free_names(node, module):
                 found = module.find(name)
                 if found is not None and name != self.base:
                     wanted.setdefault(self._path(found[0]), {})[name] = None
         lines = [f'from "{path}" import {", ".join(names)}' for path, names in wanted.items()]
-        return [f"#{line}" for line in [*lines, *defaults]]
+        return [f"#{line}" for line in [*lines, *self.defaults.values()]]
+
+    def _nodes(self) -> Iterator[tuple[LoadedModule, syntax.Node]]:
+        """What may be copied from other files, each with its file."""
+        yield from self.parts.definitions.values()
+        for module, section, lets in self.parts.sections.values():
+            yield module, section
+            yield from ((module, let) for let in _needed(section, lets, module))
+
+    def _defaults(self, module: LoadedModule, node: syntax.Node) -> dict[str, str]:
+        """The ``default`` statements of a file that reach the steps in ``node``, by op."""
+        used = set(free_names(node, module))
+        return {default.op.name: default.span.text for default in module.defaults if default.op.name in used}
+
+    def _other_defaults(self, module: LoadedModule, node: syntax.Node) -> list[str]:
+        """Remarks where the defaults at the top of the new file are not those of the node's own."""
+        own, used = self._defaults(module, node), set(free_names(node, module))
+        differing = [op for op, text in self.defaults.items() if op in used and own.get(op) != text]
+        return [f"# In its own file {own.get(op, f'no `default {op}`')} holds for this one." for op in differing]
 
     def _path(self, module: LoadedModule) -> str:
         """How the new file names another in an import."""

@@ -17,6 +17,7 @@ from typing_extensions import override
 from archdsl.ops.base import Types
 from archdsl.shapes import Layout, TensorType
 from tests.op_cases_moving import MOVES, STRUCTURAL
+from tests.op_cases_windows import WINDOW_ATTENTION
 from tests.op_strategies import (
     EPS,
     FLAG,
@@ -315,5 +316,7 @@ ACTIVATIONS: dict[str, Case] = {
     "identity": pointwise(nn.Identity),
 }
 
-CASES: dict[str, Case] = {**WINDOWS, **LINEAR_AND_NORMS, **TOKENS, **ACTIVATIONS, **MOVES, **STRUCTURAL}
+CASES: dict[str, Case] = {
+    **WINDOWS, **LINEAR_AND_NORMS, **TOKENS, **WINDOW_ATTENTION, **ACTIVATIONS, **MOVES, **STRUCTURAL
+}  # fmt: skip
 """A case for every op, by kind."""

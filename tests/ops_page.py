@@ -33,6 +33,7 @@ FAMILIES = {
     "resample": "Image size",
     "slicing": "Channels and tokens",
     "attention": "Attention and embeddings",
+    "local_attention": "Attention within windows",
 }
 """Titles by the module of ``archdsl.ops`` that holds the family, in the page's order."""
 
@@ -107,6 +108,11 @@ EXAMPLES = {
     "attention": ("197x768", "attention(12)"),
     "class_token": ("196x768", "class_token"),
     "position_embedding": ("197x768", "position_embedding"),
+    "patch_merging": ("96x56x56", "channels_last -> patch_merging"),
+    "window_attention": ("96x56x56", "channels_last -> window_attention(3, 7, shift = 3)"),
+    "windows": ("64x56x56", "windows(7)"),
+    "unwindows": ("64x56x56", "windows(7) -> unwindows(7, 56)"),
+    "relative_attention": ("64x56x56", "windows(7) -> relative_attention(2, 7)"),
 }
 """For each op an input and a use; ops that take any type and keep it need none."""
 

@@ -60,7 +60,8 @@ def test_each_piece_says_what_the_base_says(name: str, tmp_path: Path) -> None:
     tried = 0
     for piece in found:
         text = lines[piece.start].strip().removeprefix("#")
-        if piece in outside or text in EXAMPLES:
+        has_defaults_of_its_own = "# In its own file" in lines[piece.start - 1]
+        if piece in outside or text in EXAMPLES or has_defaults_of_its_own:
             continue
         try:
             variant = archdsl.load("\n".join(without_marks(lines, [*outside, piece])) + "\n")

@@ -33,7 +33,9 @@ _SIZES = {
     "nn.BatchNorm2d": ("num_features",),
 }
 """Attributes that hold the first arguments; with the shapes of the parameters, all that depends on them."""
-_WITH_SUBMODULES = frozenset({"layers.SelfAttention"})
+_WITH_SUBMODULES = frozenset(
+    {"layers.SelfAttention", "layers.WindowAttention", "layers.CosineWindowAttention", "layers.RelativeAttention"}
+)
 """Modules that are no prototypes, as copies would share submodules. Their ops say how each parameter starts."""
 _COPIED = (dict, set, OrderedDict)
 """Types of attributes that modules must not share: parameters, buffers, hooks."""
@@ -84,7 +86,10 @@ class ModuleFactory:
     def _with_submodules(self, call: ModuleCall) -> nn.Module:
         with torch.device("meta"):  # where drawing costs nothing and takes no random numbers
             module: nn.Module = resolve(call.target)(*call.args, **call.kwargs)
-        return module.to(self._dtype).to_empty(device=self._device)
+        module = module.to(self._dtype).to_empty(device=self._device)
+        if isinstance(module, layers.RelativePositions):
+            module.reset_buffers()
+        return module
 
     def _of_the_user(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
         module_class = resolve(call.target)

@@ -20,6 +20,8 @@ from archdsl.backends.source_user import user_code
 from archdsl.graph import Graph, Setting
 from archdsl.shapes import format_sizes
 
+_DOCSTRING = WIDTH + 4
+"""Columns of a line in a class's docstring, which is indented by 4."""
 _NAMES_OF_THE_FILE = ("Tensor", "OrderedDict", *(n for n, v in vars(layers).items() if inspect.isclass(v)))
 
 
@@ -34,7 +36,7 @@ def to_python(graph: Graph) -> str:
     modules = Modules(graph, root, _finish(graph), (*_NAMES_OF_THE_FILE, *_defined(imports, own_code)))
     texts = [_class_text(made, modules, graph) for made in modules.classes]
     used = sorted({target for made in modules.classes for target in _layer_targets(made)})
-    own_layers = [inspect.getsource(getattr(layers, name)).rstrip() for name in used]
+    own_layers = [inspect.getsource(layer).rstrip() for layer in _with_bases(used)]
     name = modules.classes[-1].name
     body = [*own_layers, *own_code, *texts, _main_text(graph, name)]
     return "\n\n\n".join(["\n".join([_header(graph, body), *imports]), *body]) + "\n"
@@ -43,6 +45,12 @@ def to_python(graph: Graph) -> str:
 def _defined(imports: list[str], definitions: list[str]) -> list[str]:
     """Names that code of the user's own takes."""
     return [*(line.rpartition(" ")[2] for line in imports), *(re.split(r"\W+", text)[1] for text in definitions)]
+
+
+def _with_bases(names: list[str]) -> list[type]:
+    """Layers of ours by name, each after those that it derives from."""
+    found = [base for name in names for base in reversed(getattr(layers, name).__mro__)]
+    return list(dict.fromkeys(base for base in found if base.__module__ == layers.__name__))
 
 
 def _finish(graph: Graph) -> Finish | None:
@@ -180,9 +188,11 @@ def _docstring(made: Class, graph: Graph) -> list[str]:
     title = scope.title if scope is not None else container.name
     inputs = ", ".join(str(graph.nodes[value].type) for value in container.inputs)
     outputs = ", ".join(str(graph.nodes[value].type) for value in container.outputs)
-    flow = f", {inputs} to {outputs}" if inputs else ""
+    flow = f"{inputs} to {outputs}" if inputs else ""
     uses = "" if len(made.uses) == 1 else f" (first of {len(made.uses)} uses)"
-    return [f'"""{title}: `{container.path}`{flow}{uses}."""']
+    first = f"{title}: `{container.path}`"
+    flat = f'"""{first}{", " if flow else ""}{flow}{uses}."""'
+    return [flat] if len(flat) <= _DOCSTRING or not flow else [f'"""{first}.', "", f"{flow}{uses}.", '"""']
 
 
 def _network_docstring(graph: Graph) -> list[str]:

@@ -12,7 +12,10 @@ from archdsl.ops.init import Initializer
 _PATHS_WITH_OWN_START = frozenset({"scale", "prelu"})
 """Ops whose start is an argument of their construction."""
 _OUT_PROJ = "nn.modules.linear.NonDynamicallyQuantizableLinear"
-"""The class of attention's ``out_proj``, the one submodule that an op has."""
+_SUBMODULES = {"out_proj": _OUT_PROJ}
+"""Classes of modules inside an op's own, by name; those that are not named here are ``nn.Linear``."""
+_SUBCLASSES = frozenset({_OUT_PROJ, "CosineWindowAttention"})
+"""Classes whose base may have a rule too, which would take them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def _start(path: str, target: str, name: str, init: Initializer | None) -> _Star
     if not name:
         return _Start(path, "", "", init)
     inner, _, last = name.rpartition(".")
-    return _Start(f"{path}.{name}", _OUT_PROJ if inner else local_name(target), last, init)
+    return _Start(f"{path}.{name}", _SUBMODULES.get(inner, "nn.Linear") if inner else local_name(target), last, init)
 
 
 def _grouped(starts: list[_Start]) -> dict[tuple[str, str], list[_Start]]:
@@ -78,8 +81,7 @@ def _without_bias(starts: list[_Start]) -> set[str]:
 
 def _rule_lines(rules: dict[str, dict[str, Initializer]], without_bias: set[str]) -> list[str]:
     lines = []
-    # a subclass of nn.Linear, whose rule would take it first
-    ordered = sorted(rules.items(), key=lambda rule: rule[0] != _OUT_PROJ)
+    ordered = sorted(rules.items(), key=lambda rule: rule[0] not in _SUBCLASSES)
     for number, (module_class, by_name) in enumerate(ordered):
         lines.append(f"    {'elif' if number else 'if'} isinstance(module, {module_class}):")
         for name, init in by_name.items():

@@ -27,7 +27,9 @@ from archdsl.ops import (
     LinearOp,
     PadChannelsOp,
     PadOp,
+    RelativeAttentionOp,
     UpsampleOp,
+    WindowAttentionOp,
 )
 from archdsl.ops.base import Op, Types
 from archdsl.shapes import TensorType
@@ -264,6 +266,15 @@ def _class_token(op: Op, inputs: Types) -> TorchCall:
     return FunctionCall("torch.cat", ([token, X],), {"dim": 1})
 
 
+def _window_attention(op: WindowAttentionOp, inputs: Types) -> TorchCall:
+    target = "layers.CosineWindowAttention" if op.cosine else "layers.WindowAttention"
+    return ModuleCall(target, (inputs[0].sizes[2], op.heads, op.window), {"shift": op.shift, "dropout": op.dropout})
+
+
+def _relative_attention(op: RelativeAttentionOp, inputs: Types) -> TorchCall:
+    return ModuleCall("layers.RelativeAttention", (inputs[0].sizes[2], op.heads, op.window))
+
+
 CALLS: dict[str, Rule] = {
     "conv": _conv,
     "dwconv": _conv,
@@ -328,6 +339,11 @@ CALLS: dict[str, Rule] = {
     "attention": _attention,
     "class_token": _class_token,
     "position_embedding": _function("torch.add", X, OwnParameter()),
+    "patch_merging": _of("layers.PatchMerging"),
+    "window_attention": _window_attention,
+    "windows": lambda op, inputs: ModuleCall("layers.Windows", (op.window,), {"grid": op.grid}),
+    "unwindows": lambda op, inputs: ModuleCall("layers.Unwindows", (op.window, op.size), {"grid": op.grid}),
+    "relative_attention": _relative_attention,
     "add": _fold("torch.add"),
     "concat": _concat,
     "mul": _fold("torch.mul"),

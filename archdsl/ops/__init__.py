@@ -21,6 +21,13 @@ from archdsl.ops.attention import AttentionOp, ClassTokenOp, PositionEmbeddingOp
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv1dOp, Conv2dOp, ConvTranspose2dOp, DepthwiseConv2dOp
 from archdsl.ops.linear import LinearOp
+from archdsl.ops.local_attention import (
+    PatchMergingOp,
+    RelativeAttentionOp,
+    UnwindowsOp,
+    WindowAttentionOp,
+    WindowsOp,
+)
 from archdsl.ops.merge import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
 from archdsl.ops.norm import (
     BatchNormOp,
@@ -104,9 +111,11 @@ __all__ = [
     "PReluOp",
     "PadChannelsOp",
     "PadOp",
+    "PatchMergingOp",
     "PermuteOp",
     "PixelShuffleOp",
     "PositionEmbeddingOp",
+    "RelativeAttentionOp",
     "Relu6Op",
     "ReluOp",
     "ReshapeOp",
@@ -118,7 +127,10 @@ __all__ = [
     "SoftmaxOp",
     "SpaceToDepthOp",
     "TanhOp",
+    "UnwindowsOp",
     "UpsampleOp",
+    "WindowAttentionOp",
+    "WindowsOp",
 ]
 
 OPS: dict[str, type[Op]] = {
@@ -176,6 +188,11 @@ OPS: dict[str, type[Op]] = {
     "attention": AttentionOp,
     "class_token": ClassTokenOp,
     "position_embedding": PositionEmbeddingOp,
+    "patch_merging": PatchMergingOp,
+    "window_attention": WindowAttentionOp,
+    "windows": WindowsOp,
+    "unwindows": UnwindowsOp,
+    "relative_attention": RelativeAttentionOp,
 }
 """What specs may call, by its name there."""
 

@@ -8,8 +8,8 @@ from math import sqrt
 from typing_extensions import override
 
 from archdsl.ops.arguments import Flag, PositiveInt, Probability
-from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, PointwiseOp, Types, require_layout
-from archdsl.ops.channels import divisors
+from archdsl.ops.base import CostFreeOp, Op, ParameterSpec, PointwiseOp, Types, require_layout
+from archdsl.ops.channels import check_heads
 from archdsl.ops.init import KaimingUniform, Normal, WeightInit, XavierUniform, Zeros
 from archdsl.shapes import TensorType
 
@@ -32,10 +32,7 @@ class AttentionOp(Op):
     @override
     def infer(self, inputs: Types) -> TensorType:
         require_layout("attention", inputs[0], ("LC",))
-        channels = inputs[0].sizes[1]
-        if channels % self.heads:
-            message = f"{self.heads} heads of `attention` do not divide its {channels} channels"
-            raise OpError("E305", message, help=f"possible numbers of heads are {divisors(channels)}", argument="heads")
+        check_heads("attention", self.heads, inputs[0].sizes[1])
         return inputs[0]
 
     @override

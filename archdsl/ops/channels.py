@@ -23,6 +23,13 @@ def check_groups(kind: str, groups: int, in_channels: int, out_channels: int, ar
             )
 
 
+def check_heads(kind: str, heads: int, channels: int) -> None:
+    """Refuse heads of an attention that do not divide its channels. Raises OpError E305."""
+    if channels % heads:
+        message = f"{heads} heads of `{kind}` do not divide its {channels} channels"
+        raise OpError("E305", message, help=f"possible numbers of heads are {divisors(channels)}", argument="heads")
+
+
 def divisors(number: int) -> str:
     """The divisors as a message lists them: all if they are few."""
     found = [d for d in range(1, min(number, _MOST_TRIED) + 1) if number % d == 0]

@@ -1,0 +1,223 @@
+"""Attention within windows of an image, and what goes with it: images cut into windows, patches merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isqrt, log, prod
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from archdsl.ops.arguments import Flag, PaddingPair, Pair, PositiveInt, Probability
+from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, Types, require_layout
+from archdsl.ops.channels import check_heads
+from archdsl.ops.init import Constant, Initializer, Normal, TruncNormal, Zeros
+from archdsl.shapes import TensorType, format_sizes
+
+_BIAS_NETWORK = 512
+"""Hidden features of the network that computes Swin v2's biases."""
+
+
+class PatchMergingOp(CostFreeOp):
+    """Each 2x2 places become one: ``H x W x C`` to ``H / 2 x W / 2 x 4 C``, rounded up.
+
+    The channels of the left two places come first, of each two those of the upper. An odd height or width is padded
+    by zeros. Errors: E306 another layout. Liu et al. 2021, arXiv:2103.14030, section 3.1.
+    """
+
+    kind = "patch_merging"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("patch_merging", inputs[0], ("HWC",))
+        height, width, channels = inputs[0].sizes
+        return TensorType((-(-height // 2), -(-width // 2), 4 * channels), "HWC")
+
+
+class WindowAttentionOp(Op):
+    """Attention within windows: ``H x W x C``, same type.
+
+    A place attends to the places of its window, with a learned bias for each head and each offset of two places.
+    Windows tile the image from ``shift`` places inside its corner; what is cut off at an edge shares a window with
+    what is cut off at the other, but does not attend to it. An axis that one window covers is not shifted. An image
+    that windows do not divide is padded by zeros. ``dropout`` is the probability with which a weight is dropped in
+    training. With ``cosine``, the weights come from cosines times a factor for each head, at first 10 and at most 100,
+    the biases from a network of 512 hidden features, and keys have no bias (Swin v2).
+
+    Parameters: ``relative_position_bias_table``, a row for each offset, (2 h - 1)(2 w - 1) by heads, for windows of h x
+    w; with ``cosine`` instead ``logit_scale`` (heads, 1, 1) and ``cpb_mlp.0.weight``, ``cpb_mlp.0.bias``,
+    ``cpb_mlp.2.weight``. Then ``qkv.weight`` (3 C, C), ``qkv.bias``, ``proj.weight`` (C, C), ``proj.bias``. Weights and
+    table start from a truncated normal distribution of standard deviation 0.02, biases from zeros. Buffers:
+    ``relative_position_index``, and with ``cosine`` ``relative_coords_table``. MACs, for T places, the padding
+    included: ``4 T C C`` for the projections, ``2 T h w C`` for the products with the weights, and those of the network
+    of biases. Errors: E305 heads that do not divide C, E306 another layout. Liu et al. 2021, arXiv:2103.14030, section
+    3.2; for ``cosine`` Liu et al. 2021, arXiv:2111.09883, section 3.
+    """
+
+    kind = "window_attention"
+    heads: PositiveInt
+    window: Pair
+    shift: PaddingPair = (0, 0)
+    cosine: Flag = False
+    dropout: Probability = 0.0
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        if self.shift[0] >= self.window[0] or self.shift[1] >= self.window[1]:
+            sizes = {"shift": format_sizes(self.shift), "window": format_sizes(self.window)}
+            raise PydanticCustomError("shift", "`shift` must be below the window {window}, got {shift}", sizes)
+        if self.cosine and 1 in self.window:
+            window = {"window": format_sizes(self.window)}
+            raise PydanticCustomError("window", "`cosine` takes windows from 2x2, got {window}", window)
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("window_attention", inputs[0], ("HWC",))
+        check_heads("window_attention", self.heads, inputs[0].sizes[2])
+        return inputs[0]
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        height, width, channels = inputs[0].sizes
+        (rows, columns), places = self.window, prod(self.window)
+        padded = -(-height // rows) * rows * (-(-width // columns) * columns)
+        network = _offsets(self.window) * _BIAS_NETWORK * (2 + self.heads) if self.cosine else 0
+        return 4 * padded * channels**2 + 2 * padded * places * channels + network
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        channels = inputs[0].sizes[2]
+        projections = _projection("qkv", channels, 3 * channels) | _projection("proj", channels, channels)
+        init = TruncNormal(std=0.02)
+        if not self.cosine:
+            return _table(self.window, self.heads) | _drawn(projections, init)
+        scale = ParameterSpec((self.heads, 1, 1), Constant(value=log(10)))
+        network = _projection("cpb_mlp.0", 2, _BIAS_NETWORK) | {"cpb_mlp.2.weight": (self.heads, _BIAS_NETWORK)}
+        return {"logit_scale": scale} | _drawn(projections | network, init)
+
+    @override
+    def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        rows, columns = self.window
+        index = {"relative_position_index": ParameterSpec((prod(self.window) ** 2,), dtype="int64")}
+        table = {"relative_coords_table": ParameterSpec((1, 2 * rows - 1, 2 * columns - 1, 2))}
+        return table | index if self.cosine else index
+
+
+class WindowsOp(CostFreeOp):
+    """An image cut into windows, the places of each in a row: ``C x H x W`` to ``G x h w x C``, of G windows of h x w.
+
+    With ``grid`` the places of a window are not side by side but spread evenly over the image. Each row is an image of
+    its own to ``relative_attention``, and ``unwindows`` puts them back. Errors: E306 another layout, E308 windows that
+    do not divide the image. Tu et al. 2022, arXiv:2204.01697, section 3.2.
+    """
+
+    kind = "windows"
+    window: Pair
+    grid: Flag = False
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("windows", inputs[0], ("CHW",))
+        channels, height, width = inputs[0].sizes
+        windows = _count("windows", self.window, (height, width), argument="window")
+        return TensorType((windows, prod(self.window), channels), "HWC")
+
+
+class UnwindowsOp(CostFreeOp):
+    """The image of ``size`` H x W that ``windows`` has cut: ``G x h w x C`` to ``C x H x W``.
+
+    Errors: E306 another layout, E308 windows that do not divide the image, or are not as many or as large as they were.
+    Tu et al. 2022, arXiv:2204.01697, section 3.2.
+    """
+
+    kind = "unwindows"
+    window: Pair
+    size: Pair
+    grid: Flag = False
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("unwindows", inputs[0], ("HWC",), "it takes what `windows` makes")
+        windows, places, channels = inputs[0].sizes
+        wanted = (_count("unwindows", self.window, self.size, argument="size"), prod(self.window))
+        if (windows, places) != wanted:
+            found = f"`unwindows` takes {wanted[0]} windows of {wanted[1]} places for an image of "
+            message = f"{found}{format_sizes(self.size)}, but gets {windows} of {places}"
+            raise OpError("E308", message, help="give the `window` and the size that `windows` had", argument="size")
+        return TensorType((channels, *self.size), "CHW")
+
+
+class RelativeAttentionOp(Op):
+    """Attention within each row of ``H x W x C``, as of ``windows``: same type.
+
+    The W places of a row are those of a ``window``, row by row. Each attends to all of them, with a learned bias for
+    each head and each offset of two places. The products of queries and keys are multiplied by ``C ** -0.5``, whatever
+    the number of heads.
+
+    Parameters: ``relative_position_bias_table``, a row for each offset, (2 h - 1)(2 w - 1) by heads, for windows of h x
+    w; ``to_qkv.weight`` (3 C, C), ``to_qkv.bias``, ``merge.weight`` (C, C), ``merge.bias``. Weights start from a normal
+    distribution of standard deviation 0.02, the table from a truncated one, biases from zeros. Buffer:
+    ``relative_position_index``. MACs: ``4 H W C C`` for the projections and ``2 H W W C`` for the products with the
+    weights. Errors: E305 heads that do not divide C, E306 another layout, E308 rows of another length. Tu et al. 2022,
+    arXiv:2204.01697, section 3.2.
+    """
+
+    kind = "relative_attention"
+    heads: PositiveInt
+    window: Pair
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("relative_attention", inputs[0], ("HWC",), "write `windows` before it")
+        check_heads("relative_attention", self.heads, inputs[0].sizes[2])
+        places = inputs[0].sizes[1]
+        if places != prod(self.window):
+            message = f"`relative_attention` takes rows of {format_sizes(self.window)} = {prod(self.window)} places"
+            side = isqrt(places)
+            hint = f"the window of {places} places may be {side}x{side}" if side**2 == places else ""
+            raise OpError("E308", f"{message}, but gets {inputs[0]}", help=hint, argument="window")
+        return inputs[0]
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        windows, places, channels = inputs[0].sizes
+        return 4 * windows * places * channels**2 + 2 * windows * places**2 * channels
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        channels = inputs[0].sizes[2]
+        projections = _projection("to_qkv", channels, 3 * channels) | _projection("merge", channels, channels)
+        return _table(self.window, self.heads) | _drawn(projections, Normal(std=0.02))
+
+    @override
+    def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return {"relative_position_index": ParameterSpec((prod(self.window),) * 2, dtype="int64")}
+
+
+def _count(kind: str, window: tuple[int, int], image: tuple[int, int], argument: str) -> int:
+    """How many windows an image has. Raises OpError E308 where they do not divide it."""
+    if image[0] % window[0] or image[1] % window[1]:
+        message = f"windows of {format_sizes(window)} of `{kind}` do not divide an image of {format_sizes(image)}"
+        raise OpError("E308", message, argument=argument)
+    return (image[0] // window[0]) * (image[1] // window[1])
+
+
+def _offsets(window: tuple[int, int]) -> int:
+    """Offsets between two of a window's places."""
+    return (2 * window[0] - 1) * (2 * window[1] - 1)
+
+
+def _table(window: tuple[int, int], heads: int) -> dict[str, ParameterSpec]:
+    return {"relative_position_bias_table": ParameterSpec((_offsets(window), heads), TruncNormal(std=0.02))}
+
+
+def _projection(name: str, in_features: int, out_features: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (out_features, in_features), f"{name}.bias": (out_features,)}
+
+
+def _drawn(shapes: Mapping[str, tuple[int, ...]], init: Initializer) -> dict[str, ParameterSpec]:
+    """Weights that start from ``init``, and biases from zeros."""
+    return {name: ParameterSpec(shape, init if name.endswith("weight") else Zeros()) for name, shape in shapes.items()}
