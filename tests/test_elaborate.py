@@ -282,6 +282,44 @@ class TestAsserts:
         archdsl.load(text, input="3x16x16")
         assert codes(text.replace("4x8x8", "4x8x9")) == ["E307"]
 
+    FAMILY = """
+network family(depth, width = 1) {
+    input 3x8x8
+    assert (depth - 4) % 6 == 0, "a depth is 6 n + 4, not {depth}"
+    let n = (depth - 4) // 6
+    conv(width, 3) x n -> last: conv(8, 1)
+    assert @last.channels == 8
+    assert params < 1K
+}
+"""
+
+    def test_a_parameter_wins_over_what_was_built(self) -> None:
+        assert len(archdsl.load(self.FAMILY, depth=22).nodes) == 5
+        assert codes(self.FAMILY, depth=23) == ["E408"]
+        assert "a depth is 6 n + 4, not 23" in archdsl.check(self.FAMILY + "network bad = family(23)")[0].message
+
+    def test_one_on_arguments_ends_before_anything_else_goes_wrong(self) -> None:
+        assert codes(self.FAMILY, depth=23, width=0.5) == ["E408"]
+        assert codes(self.FAMILY, depth=22, width=0.5) == ["E215"]
+
+    def test_one_on_arguments_holds_for_variants_too(self) -> None:
+        for declared in ("variant = family(23)", "variant extends family(23) { }", "variant extends family { }"):
+            assert codes(f"{self.FAMILY}network {declared}", network="variant", **self.open(declared)) == ["E408"]
+
+    @staticmethod
+    def open(declared: str) -> dict[str, object]:
+        return {} if "23" in declared else {"depth": 23}
+
+    def test_one_on_what_was_built_does_not(self) -> None:
+        text = self.FAMILY + "network variant extends family(16, width = 20) { }"
+        archdsl.load(text, network="variant")
+        assert codes(self.FAMILY, depth=16, width=20) == ["E408"]
+
+    def test_what_a_variant_fixes_is_no_name_in_it(self) -> None:
+        archdsl.load(self.FAMILY + "network variant extends family(16) { assert depth == 3 }", network="variant")
+        text = self.FAMILY + "network variant extends family { assert depth == 3 }"
+        assert codes(text, network="variant", depth=16) == ["E408"]
+
 
 class TestSettings:
     def test_texts_may_use_what_the_file_defines(self) -> None:

@@ -143,10 +143,17 @@ class NetworkBuilder:
         self.bodies.open_defaults(plan.body, environment)
         self._open_network_defaults(plan, environment)
         outputs: dict[str, OutputRef] = {}
+        early = {each.statement: each for each in plan.asserts if not each.waits}
+        for each in early.values():
+            if each.statement not in plan.body.statements:
+                self.bodies.check_assert(each.statement, each.environment)
         for statement in plan.body.statements:
-            if isinstance(statement, syntax.Input | syntax.Assert):
+            if isinstance(statement, syntax.Input):
                 continue
-            if isinstance(statement, syntax.Output):
+            if isinstance(statement, syntax.Assert):
+                if statement in early:
+                    self.bodies.check_assert(statement, environment)
+            elif isinstance(statement, syntax.Output):
                 self._outputs(statement, environment, place, tensor, outputs)
             else:
                 tensor = self.bodies.run_statement(statement, environment, place, tensor)
@@ -217,10 +224,13 @@ class NetworkBuilder:
             return
         total = cost(graph)
         values = dict(zip(FINISHED, (total.parameters, total.macs, total.flops, total.depth), strict=True))
-        for statement, environment in plan.asserts:
-            if (plan.changed or self.input_changed) and _states_a_number(statement.condition):
+        for each in plan.asserts:
+            if not each.waits:
                 continue
-            self._check_assert(statement, environment.child(dict(values)))
+            if (plan.changed or self.input_changed) and _states_a_number(each.statement.condition):
+                continue
+            asked: dict[str, object] = {name: value for name, value in values.items() if name in each.finished}
+            self._check_assert(each.statement, each.environment.child(asked))
 
     def _check_assert(self, statement: syntax.Assert, environment: Environment) -> None:
         try:

@@ -12,8 +12,27 @@ from archdsl.elaborate.calls import match_names, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
 from archdsl.elaborate.faults import suggestion
 from archdsl.elaborate.modules import LoadedModule
-from archdsl.elaborate.session import Override, SectionOverride, Session
+from archdsl.elaborate.resolve import descendants, free_names
+from archdsl.elaborate.session import FINISHED, Override, SectionOverride, Session
 from archdsl.elaborate.values import Given, describe
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAssert:
+    """An ``assert`` in a network's body; ``finished`` are the names by which it asks for the finished graph."""
+
+    statement: syntax.Assert
+    environment: Environment
+    finished: frozenset[str]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can be checked at the end only; one on arguments is checked before anything goes wrong."""
+        return bool(self.finished) or _has_wire(self.statement)
+
+
+def _has_wire(statement: syntax.Assert) -> bool:
+    return any(isinstance(node, syntax.Wire) for node in descendants(statement))
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +44,7 @@ class Plan:
     settings: dict[str, object]
     """The values of all parameters, the base's included."""
     input: tuple[syntax.Input, Environment] | None = None
-    asserts: list[tuple[syntax.Assert, Environment]] = field(default_factory=list)
+    asserts: list[NetworkAssert] = field(default_factory=list)
     changed: frozenset[str] = frozenset()
     """The parameters that do not have the value of their declaration."""
     variant_input: syntax.Network | None = None
@@ -93,7 +112,7 @@ class Planner:
         if network.base is None:
             if network.body is None:
                 return None
-            return self._base_plan(network.body, environment, changed)
+            return self._base_plan(module, network, network.body, environment, changed)
         return self._variant_plan(module, network, settings, environment, changed)
 
     def _bind(self, network: syntax.Network, settings: Mapping[str, Given], environment: Environment) -> frozenset[str]:
@@ -114,7 +133,14 @@ class Planner:
                 changed.add(name)
         return frozenset(changed)
 
-    def _base_plan(self, body: syntax.Body, environment: Environment, changed: frozenset[str]) -> Plan:
+    def _base_plan(
+        self,
+        module: LoadedModule,
+        network: syntax.Network,
+        body: syntax.Body,
+        environment: Environment,
+        changed: frozenset[str],
+    ) -> Plan:
         plan = Plan(body, environment, dict(environment.variables), changed=changed)
         for statement in body.statements:
             if isinstance(statement, syntax.Input):
@@ -122,8 +148,17 @@ class Planner:
                     raise self.fault("E202", "a network has one `input`", statement.span)
                 plan.input = (statement, environment)
             elif isinstance(statement, syntax.Assert):
-                plan.asserts.append((statement, environment))
+                plan.asserts.append(self._assert(module, network, statement, environment))
         return plan
+
+    def _assert(
+        self, module: LoadedModule, network: syntax.Network, statement: syntax.Assert, environment: Environment
+    ) -> NetworkAssert:
+        """A network's own names win over those of the finished graph."""
+        own = {s.name.name for s in network.body.statements if isinstance(s, syntax.Let)} if network.body else set()
+        own.update(self.open_parameters(module, network))
+        asked = {name for name in free_names(statement, module) if name in FINISHED}
+        return NetworkAssert(statement, environment, frozenset(asked - own))
 
     def _variant_plan(
         self,
@@ -150,7 +185,7 @@ class Planner:
             plan.changed |= changed
         else:
             plan.changed = changed | (plan.changed & settings.keys())
-            self._apply_variant(network, network.body, environment, plan)
+            self._apply_variant(module, network, network.body, environment, plan)
         return plan
 
     def _base_arguments(
@@ -211,14 +246,21 @@ class Planner:
             own.overridden = name
             self.session.overrides[name] = Override(statement, own)
 
-    def _apply_variant(self, network: syntax.Network, body: syntax.Body, environment: Environment, plan: Plan) -> None:
-        plan.asserts = []
+    def _apply_variant(
+        self,
+        module: LoadedModule,
+        network: syntax.Network,
+        body: syntax.Body,
+        environment: Environment,
+        plan: Plan,
+    ) -> None:
+        plan.asserts = [each for each in plan.asserts if not each.waits]
         defaults = []
         for statement in body.statements:
             if isinstance(statement, syntax.Input):
                 plan.input, plan.variant_input = (statement, environment), network
             elif isinstance(statement, syntax.Assert):
-                plan.asserts.append((statement, environment))
+                plan.asserts.append(self._assert(module, network, statement, environment))
             elif isinstance(statement, syntax.Default):
                 self.applier.op_calls.check_default(statement)
                 defaults.append(statement)

@@ -27,6 +27,18 @@ def unknown_names(module: LoadedModule, limits: Limits, ops: Mapping[str, type[O
     return found
 
 
+def descendants(node: syntax.Node) -> Iterator[syntax.Node]:
+    """The node and all nodes inside it."""
+    pending: list[object] = [node]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, syntax.Node):
+            yield found
+            pending.extend(getattr(found, name) for name in _field_names(found))
+        elif isinstance(found, tuple):
+            pending.extend(found)
+
+
 def free_names(node: syntax.Node, module: LoadedModule) -> Iterator[str]:
     """Each use of a name in ``node`` that nothing inside it defines."""
     for name, scope in _uses([node], frozenset(), module):
