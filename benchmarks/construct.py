@@ -1,28 +1,63 @@
-"""Making the module: ours from the Graph against torchvision's constructor."""
+"""Making the module: ours from the Graph against torchvision's constructor.
+
+``python -m benchmarks construct`` takes a few networks, with initialisation and without; ``python -m
+benchmarks.construct [name ...]`` takes every bundled one, or those named, with initialisation.
+"""
 
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
 
 import archdsl
 from archdsl.backends.fx import to_graph_module
-from benchmarks.measure import alternate, table
+from benchmarks.measure import alternate, table, timed
 from tests import torchvision_import
+from tests.zoo_models import initialised
 
 torchvision_import.install()
 import torchvision  # noqa: E402
 
 MODELS = ("resnet50", "resnet152", "wide_resnet101_2", "densenet121", "densenet201")
 ROUNDS = 11
+SECONDS = 3.0
+"""About how long torchvision's constructor runs in all, of each of ``every``: in 3 to ``ROUNDS`` rounds."""
+
+HEADER = ("network", "ours", "ours", "torchvision", "ours / torchvision")
 
 
 def main() -> None:
     rows = []
     for name in MODELS:
-        graph = archdsl.load(name)
-        make = getattr(torchvision.models, name)
         for title, init in (("initialised", True), ("init=False", False)):
-            gc.collect()
-            ours, theirs, ratio = alternate(lambda g=graph, i=init: to_graph_module(g, init=i), make, ROUNDS)  # type: ignore[misc]
-            rows.append([name, title, f"{1e3 * ours:.0f} ms", f"{1e3 * theirs:.0f} ms", f"{ratio:.2f}"])
-    table(["network", "ours", "ours", "torchvision", "ours / torchvision"], rows)
+            rows.append([name, title, *_compared(name, init, ROUNDS)])
+    table(HEADER, rows)
+
+
+def every(names: list[str]) -> None:
+    """The networks of these names, by default all that torchvision has as well: a row each, by falling ratio."""
+    rows = []
+    for name in names or sorted(set(archdsl.bundled()) & set(torchvision.models.list_models(torchvision.models))):
+        rounds = max(3, min(ROUNDS, int(SECONDS / timed(_constructor(name)))))
+        rows.append([name, "initialised", *_compared(name, True, rounds)])
+        print(f"{name}: {rows[-1][-1]}", file=sys.stderr, flush=True)
+    table(HEADER, sorted(rows, key=lambda row: -float(row[-1])))
+
+
+def _compared(name: str, init: bool, rounds: int) -> list[str]:
+    graph = archdsl.load(name)
+    gc.collect()
+    ours, theirs, ratio = alternate(partial(to_graph_module, graph, init=init), _constructor(name), rounds)
+    return [f"{1e3 * ours:.0f} ms", f"{1e3 * theirs:.0f} ms", f"{ratio:.2f}"]
+
+
+def _constructor(name: str) -> Callable[[], nn.Module]:
+    return partial(getattr(torchvision.models, name), **initialised(name, True))
+
+
+if __name__ == "__main__":
+    every(sys.argv[1:])

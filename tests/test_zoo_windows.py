@@ -1,4 +1,4 @@
-"""The specs of torchvision's Swin Transformers and of its MaxViT are torchvision's models."""
+"""What is particular to Swin Transformers and MaxViT: windows, shifts, positions, and images of other sizes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import math
 import pickle
 from types import ModuleType
-from typing import Any, cast
 
 import pytest
 import torch
@@ -18,88 +17,22 @@ from archdsl.analysis.cost import cost
 from archdsl.backends.fx import to_graph_module
 from tests import zoo
 from tests.running import load_python
+from tests.zoo_models import MODELS
 
-SIZES = {
-    "swin_t": 224, "swin_s": 224, "swin_b": 224, "swin_v2_t": 256, "swin_v2_s": 256, "swin_v2_b": 256, "maxvit_t": 224,
-}  # fmt: skip
-"""Evaluation sizes of torchvision's weights, by name."""
-SAMPLE = ("swin_t", "swin_v2_t", "maxvit_t")
-"""One of each family, for the ordinary run."""
+NETWORKS = [name for name in MODELS if name.startswith(("swin", "maxvit"))]
+SAMPLE = [name for name in NETWORKS if MODELS[name].ordinary]
 
-each_name = pytest.mark.parametrize("name", SIZES)
 each_sampled = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in SAMPLE else [pytest.mark.exhaustive]) for name in SIZES]
+    "name", [pytest.param(name, marks=[] if name in SAMPLE else [pytest.mark.exhaustive]) for name in NETWORKS]
 )
 
 
-class InOrderOfUse:
-    """``torchvision.models``, but a norm is registered where it is used, as in a spec.
-
-    torchvision registers the norm of a patch merging behind the linear layer, and norm1 of version 2 before the
-    attention, whatever the order in which they compute. Names and values are the same.
-    """
-
-    def __init__(self, models: ModuleType) -> None:
-        self._models = models
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._models, name)
-
-    def get_model(self, name: str, **arguments: Any) -> nn.Module:
-        model: nn.Module = self._models.get_model(name, **arguments)
-        return in_order_of_use(model, self._models)
-
-
-def in_order_of_use(model: nn.Module, models: ModuleType) -> nn.Module:
-    swin = models.swin_transformer
-    orders = {
-        swin.PatchMerging: ("norm", "reduction"),
-        swin.SwinTransformerBlockV2: ("attn", "norm1", "stochastic_depth", "mlp", "norm2"),
-    }
-    for module in model.modules():
-        for name in orders.get(type(module), ()):
-            module._modules[name] = module._modules.pop(name)
-    return model
-
-
-@pytest.fixture
-def models(torchvision_models: ModuleType) -> ModuleType:
-    return cast(ModuleType, InOrderOfUse(torchvision_models))
-
-
-# ---- the published models ------------------------------------------------------------------------
-
-
-@each_name
-def test_same_state(name: str, models: ModuleType) -> None:
-    zoo.check_same_state(models, name)
-
-
-@each_name
-def test_costs(name: str, models: ModuleType) -> None:
-    zoo.check_costs(models, name)
-
-
 @each_sampled
-def test_eval_outputs_are_equal(name: str, models: ModuleType) -> None:
-    zoo.check_eval(models, name, SIZES[name])
-
-
-@each_sampled
-def test_training_step_is_equal(name: str, models: ModuleType) -> None:
-    zoo.check_train(models, name, SIZES[name])
-
-
-@each_sampled
-def test_start(name: str, models: ModuleType) -> None:
-    zoo.check_start(models, name)
-
-
-@each_sampled
-def test_buffers_are_torchvisions(name: str, models: ModuleType) -> None:
+def test_buffers_are_torchvisions(name: str, torchvision_models: ModuleType) -> None:
     """Also where no weights are loaded into the model."""
-    ours, theirs = archdsl.build(name, init=False), models.get_model(name)
-    assert zoo.differing(dict(positions(ours)), dict(positions(theirs))) == []
+    ours, theirs = dict(positions(archdsl.build(name, init=False))), dict(positions(torchvision_models.get_model(name)))
+    assert ours.keys() == theirs.keys()
+    assert zoo.differing(ours, {key: theirs[key] for key in ours}) == []
 
 
 def positions(model: nn.Module) -> list[tuple[str, Tensor]]:
@@ -139,6 +72,22 @@ network small_maxvit(classes = 5) {
 SMALL = {"swin": SWIN % {"v2": ""}, "swin_v2": SWIN % {"v2": "_v2"}, "maxvit": MAXVIT}
 
 each_small = pytest.mark.parametrize("family", SMALL)
+
+
+def in_order_of_use(model: nn.Module, models: ModuleType) -> nn.Module:
+    """torchvision's model with norms registered where they are used, as in a spec.
+
+    It registers the norm of a patch merging behind the linear layer, and norm1 of version 2 before the attention.
+    """
+    swin = models.swin_transformer
+    orders = {
+        swin.PatchMerging: ("norm", "reduction"),
+        swin.SwinTransformerBlockV2: ("attn", "norm1", "stochastic_depth", "mlp", "norm2"),
+    }
+    for module in model.modules():
+        for name in orders.get(type(module), ()):
+            module._modules[name] = module._modules.pop(name)
+    return model
 
 
 def torchvisions(models: ModuleType, family: str) -> nn.Module:

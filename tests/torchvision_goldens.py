@@ -1,8 +1,9 @@
 """Writes what torchvision's models are to golden files, for tests that run where torchvision is missing.
 
 ``python -m tests.torchvision_goldens [names]`` writes ``tests/golden/torchvision/<name>.json``, by default for every
-model of ``MODELS``. A file holds the state_dict's entries in order, each with the distribution it starts from; the
-published numbers of parameters and of GMACs; MACs by torch's own counter; and the canonical graph.
+model of ``GOLDENS``. A file holds the state_dict's entries in order, each with the distribution it starts from; the
+published numbers of parameters and of GMACs; MACs by torch's own counter; and, for a convolutional network, the
+canonical graph.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests import torchvision_import
 from tests.distributions import Distribution, misfit, recorded
 from tests.traced import from_module
+from tests.zoo_models import DENSENETS, MODELS, RESNETS, initialised
 
-RESNETS = (
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
-    "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
+GOLDENS = (
+    *RESNETS, *DENSENETS, "alexnet", "vgg11_bn", "squeezenet1_1", "googlenet", "inception_v3", "mobilenet_v2",
+    "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_x_400mf", "regnet_y_400mf",
+    "convnext_tiny", "vit_b_32",
 )  # fmt: skip
-DENSENETS = ("densenet121", "densenet161", "densenet169", "densenet201")
-MODELS = RESNETS + DENSENETS
+"""Of the first families all, of later ones a small one each, unless its file is large."""
 
 FOLDER = Path(__file__).parent / "golden" / "torchvision"
-INPUT = (3, 224, 224)
 
 
 def main(names: list[str]) -> None:
     torchvision_import.install()
-    for name in names or MODELS:
+    for name in names or GOLDENS:
         path = FOLDER / f"{name}.json"
         path.write_text(golden_text(name), encoding="utf-8")
         print(f"{path.name}: {path.stat().st_size // 1024} KiB")
@@ -44,20 +45,25 @@ def golden_text(name: str) -> str:
     """The golden file of a torchvision model."""
     from torchvision import models
 
-    make = partial(models.get_model, name)
-    with torch.device("meta"):
-        starts = recorded(make)
-        model = make()
-    check_distributions(make(), starts)
+    settings = dict(MODELS[name].published_settings)
+    model, starts = recorded(partial(models.get_model, name, **settings, **initialised(name, True)))
+    check_distributions(model, starts)
+    model.to("meta")
+    sizes = (3, MODELS[name].evaluated, MODELS[name].evaluated)
     published = models.get_model_weights(name)["IMAGENET1K_V1"].meta
     facts: dict[str, object] = {
-        "input": INPUT,
-        "output": [*model.eval()(torch.empty(1, *INPUT, device="meta")).shape[1:]],
+        "input": sizes,
+        "output": [*model.eval()(torch.empty(1, *sizes, device="meta")).shape[1:]],
         "num_params": published["num_params"],
         "gmacs": published["_ops"],
-        "macs": count_macs(model, INPUT),
+        "macs": count_macs(model, sizes),
     }
-    return _layout(facts, {"state_dict": _state_rows(model, starts), "graph": _graph_rows(model)})
+    if settings:
+        facts["settings"] = settings
+    tables: dict[str, list[Any]] = {"state_dict": _state_rows(model, starts)}
+    if MODELS[name].convolutional:
+        tables["graph"] = [node.as_json() for node in from_module(model, sizes)]
+    return _layout(facts, tables)
 
 
 def count_macs(model: nn.Module, sizes: tuple[int, ...]) -> int:
@@ -81,10 +87,6 @@ def _state_rows(model: nn.Module, starts: dict[str, Distribution]) -> list[Any]:
         [key, [*tensor.shape], str(tensor.dtype).removeprefix("torch."), *starts[key]]
         for key, tensor in model.state_dict().items()
     ]
-
-
-def _graph_rows(model: nn.Module) -> list[Any]:
-    return [node.as_json() for node in from_module(model, INPUT)]
 
 
 def _layout(facts: dict[str, object], tables: dict[str, list[Any]]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -14,21 +15,34 @@ from torch import Tensor, nn
 
 import archdsl
 from archdsl.analysis.cost import cost
+from tests.canonical import from_graph
 from tests.torchvision_goldens import count_macs
+from tests.traced import from_module
+from tests.zoo_models import initialised
 
 
-def published(models: ModuleType, name: str) -> dict[str, Any]:
-    """``num_params`` and ``_ops`` (billions of multiply-adds) of the first published weights."""
-    weights = next(iter(models.get_model_weights(name)))
-    return {"num_params": weights.meta["num_params"], "_ops": weights.meta["_ops"]}
+def published(models: ModuleType, name: str, weights: str = "") -> Any:
+    """The entry of the published weights of this name, "" for the first.
+
+    Its ``meta`` holds ``num_params`` and ``_ops`` (billions of multiply-adds), its ``transforms`` the image size.
+    """
+    entries = models.get_model_weights(name)
+    return entries[weights] if weights else next(iter(entries))
 
 
-def check_same_state(models: ModuleType, name: str) -> None:
-    """The same keys in the same order, with the same shapes and dtypes; a meta build is enough."""
+def check_same_state(models: ModuleType, name: str, moved: str = "") -> None:
+    """The same keys in the same order, with the same shapes and dtypes; a meta build is enough.
+
+    Keys that match ``moved`` stand elsewhere in torchvision's order, and are compared by themselves.
+    """
+
+    def is_moved(entry: tuple[Any, ...]) -> bool:
+        return bool(moved and re.search(moved, entry[0]))
+
     theirs = without_weights(models, name)
     ours = archdsl.build(name, device="meta")
-    assert _entries(ours) == _entries(theirs)
-    assert [key for key, _ in ours.named_parameters()] == [key for key, _ in theirs.named_parameters()]
+    for listed in (_entries, _parameters):
+        assert sorted(listed(ours), key=is_moved) == sorted(listed(theirs), key=is_moved)
 
 
 def without_weights(models: ModuleType, name: str) -> nn.Module:
@@ -36,7 +50,7 @@ def without_weights(models: ModuleType, name: str) -> nn.Module:
     parameters = models.regnet.BlockParams
     in_memory = functools.partial(_in_memory, parameters.from_init_params)
     with mock.patch.object(parameters, "from_init_params", in_memory), torch.device("meta"):
-        model: nn.Module = models.get_model(name, **_without_init(name))
+        model: nn.Module = models.get_model(name, **initialised(name, False))
     return model
 
 
@@ -45,24 +59,43 @@ def _in_memory(function: Callable[..., Any], **arguments: Any) -> Any:
         return function(**arguments)
 
 
-def check_costs(models: ModuleType, name: str) -> None:
-    """Parameters and MACs are the published ones, and MACs those that torch counts."""
+def check_isomorphic(models: ModuleType, name: str) -> None:
+    """The spec's graph has the canonical form of torchvision's module in evaluation mode."""
+    graph = archdsl.load(name)
+    theirs = without_weights(models, name).eval()
+    assert from_graph(graph) == from_module(theirs, graph.inputs[0].type.sizes)
+
+
+def check_costs(models: ModuleType, name: str, weights: str = "", **settings: Any) -> None:
+    """Parameters and MACs are the published ones, and MACs those that torch counts.
+
+    ``settings`` are those of the spec that the published numbers are of.
+    """
+    expected = published(models, name, weights).meta
     graph = archdsl.load(name)
     total = cost(graph)
-    expected = published(models, name)
-    assert total.parameters == expected["num_params"]
+    assert cost(archdsl.load(name, **settings)).parameters == expected["num_params"]
     assert round(total.macs / 1e9, 3) == expected["_ops"]
     sizes = graph.inputs[0].type.sizes
     assert count_macs(archdsl.build(name, device="meta"), sizes) == total.macs
 
 
 def pair(models: ModuleType, name: str) -> tuple[nn.Module, nn.Module]:
-    """Our model and torchvision's with the same weights, loaded strictly both ways."""
-    theirs = randomized(models.get_model(name, **_without_init(name)))
+    """Our model and torchvision's with the same weights, loaded strictly."""
+    theirs = randomized(models.get_model(name, **initialised(name, False)))
     ours = archdsl.build(name, init=False)
     ours.load_state_dict(theirs.state_dict(), strict=True)
-    theirs.load_state_dict(ours.state_dict(), strict=True)
     return ours, theirs
+
+
+def check_loads(models: ModuleType, name: str) -> None:
+    """What one saves the other loads strictly, and back to the same tensors."""
+    ours, theirs = pair(models, name)
+    assert differing(ours.state_dict(), theirs.state_dict()) == []
+    for tensor in theirs.state_dict().values():
+        tensor.zero_()
+    theirs.load_state_dict(ours.state_dict(), strict=True)
+    assert differing(ours.state_dict(), theirs.state_dict()) == []
 
 
 def check_eval(models: ModuleType, name: str, size: int, batch: int = 2) -> None:
@@ -90,21 +123,23 @@ def calibrate(model: nn.Module, size: int) -> None:
         norm.momentum = momentum
 
 
-def check_train(models: ModuleType, name: str, size: int, batch: int = 2) -> None:
-    """Train-mode outputs, gradients and running statistics are equal to the bit, with the same draws."""
+def check_train(models: ModuleType, name: str, size: int, batch: int = 2, outputs: Sequence[str] = ("output",)) -> None:
+    """Train-mode outputs, gradients and running statistics are equal to the bit, with the same draws.
+
+    ``outputs`` are our names of what torchvision returns.
+    """
     ours, theirs = pair(models, name)
-    results = [_step(model.train(), images(size, batch)) for model in (ours, theirs)]
-    assert all(map(torch.equal, *results))
-    gradients = [{name: p.grad for name, p in model.named_parameters()} for model in (ours, theirs)]
-    assert differing(*gradients) == []
-    assert differing(dict(ours.state_dict()), dict(theirs.state_dict())) == []
+    results = [_step(model.train(), images(size, batch), outputs) for model in (ours, theirs)]
+    assert differing(*results) == []
+    assert differing(gradients(ours), gradients(theirs)) == []
+    assert differing(ours.state_dict(), theirs.state_dict()) == []
 
 
 def check_start(models: ModuleType, name: str) -> None:
     """Each parameter starts from a distribution of the same mean and spread as torchvision's."""
     torch.manual_seed(0)
     ours = dict(archdsl.build(name).named_parameters())
-    theirs = dict(models.get_model(name, **_without_init(name, skip=False)).named_parameters())
+    theirs = dict(models.get_model(name, **initialised(name, True)).named_parameters())
     off = {key: (_moments(p), _moments(theirs[key])) for key, p in ours.items() if not _alike(p, theirs[key])}
     assert off == {}
 
@@ -133,9 +168,9 @@ def randomized(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
-def differing(ours: dict[str, Tensor | None], theirs: dict[str, Tensor | None]) -> list[str]:
-    """Names whose tensors are not the same to the bit."""
-    assert list(ours) == list(theirs)
+def differing(ours: Mapping[str, Tensor | None], theirs: Mapping[str, Tensor | None]) -> list[str]:
+    """Names whose tensors are not the same to the bit; both must have the same names."""
+    assert ours.keys() == theirs.keys()
     return [name for name, tensor in ours.items() if not _equal(tensor, theirs[name])]
 
 
@@ -143,23 +178,30 @@ def _equal(one: Tensor | None, other: Tensor | None) -> bool:
     return one is other if one is None or other is None else torch.equal(one, other)
 
 
-def _step(model: nn.Module, batch_of_images: Tensor) -> list[Tensor]:
-    """Forward and backward with seeded draws; every output, main one first."""
+def gradients(model: nn.Module) -> dict[str, Tensor]:
+    """Of every parameter; there is none that a training step leaves out."""
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    assert [name for name, gradient in gradients.items() if gradient is None] == []
+    return {name: gradient for name, gradient in gradients.items() if gradient is not None}
+
+
+def _step(model: nn.Module, batch_of_images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """Forward and backward with seeded draws; every output by name."""
     torch.manual_seed(0)
     result = model(batch_of_images)
-    values = list(result.values()) if isinstance(result, dict) else [result]
-    outputs: list[Tensor] = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
-    sum((output.square().mean() for output in outputs), torch.zeros(())).backward()
-    return [output.detach() for output in outputs]
+    if isinstance(result, Tensor):
+        result = (result,)
+    outputs: dict[str, Tensor] = result if isinstance(result, dict) else dict(zip(names, result, strict=True))
+    torch.stack([outputs[name].square().mean() for name in sorted(outputs)]).sum().backward()
+    return {name: output.detach() for name, output in outputs.items()}
+
+
+def _parameters(model: nn.Module) -> list[tuple[str, bool]]:
+    return [(name, parameter.requires_grad) for name, parameter in model.named_parameters()]
 
 
 def _entries(model: nn.Module) -> list[tuple[str, tuple[int, ...], torch.dtype]]:
     return [(key, tuple(tensor.shape), tensor.dtype) for key, tensor in model.state_dict().items()]
-
-
-def _without_init(name: str, skip: bool = True) -> dict[str, Any]:
-    """GoogLeNet and Inception take minutes to draw truncated normals unless told not to."""
-    return {"init_weights": not skip} if name in ("googlenet", "inception_v3") else {}
 
 
 def _moments(parameter: Tensor) -> tuple[float, float]:

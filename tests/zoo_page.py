@@ -20,15 +20,9 @@ from archdsl.citations import Citation, citation
 from archdsl.graph import Graph
 from tests import torchvision_import
 from tests.zoo import calibrate, check_costs, check_same_state, images, pair
+from tests.zoo_models import MODELS
 
 PAGE = Path(__file__).parent.parent / "docs" / "zoo.md"
-APART = {
-    "googlenet": "auxiliary heads stand where they branch off, not last; the published number leaves them out",
-    "regnet_y_128gf": "published at 384; at 224 as the weights `IMAGENET1K_SWAG_LINEAR_V1`",
-    "vit_h_14": "published at 518; at 224 as the weights `IMAGENET1K_SWAG_LINEAR_V1`",
-}
-"""What differs from torchvision's, and why; the tests of these networks hold the rest."""
-
 LARGEST = 150_000_000
 """Parameters up to which outputs are compared; beyond, names, shapes and costs alone."""
 
@@ -71,13 +65,13 @@ def _published(said: Citation) -> str:
 
 
 def _row(models: ModuleType, name: str, graph: Graph) -> str:
-    if name not in APART:
-        check_same_state(models, name)
-        check_costs(models, name)
+    model = MODELS[name]
+    check_same_state(models, name, model.moved)
+    check_costs(models, name, model.weights, **dict(model.published_settings))
     total = cost(graph)
     own, imported = spec_lines(name)
     cells = [name, f"{total.parameters:,}", f"{total.macs:,}", _outputs(models, name, graph, total.parameters)]
-    cells += [str(own), str(imported), str(_python_lines(models, name)), APART.get(name, "")]
+    cells += [str(own), str(imported), str(_python_lines(models, name)), model.apart]
     return f"| {' | '.join(cells)} |\n"
 
 
