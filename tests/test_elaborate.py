@@ -189,6 +189,48 @@ network base(n = 8, classes = 10) {
 """
 
 
+class TestDefaultsOfBlocks:
+    UNIT = "block unit(width, kernel = 3, act = relu) { conv(width, kernel) -> act }\n"
+
+    def kernels(self, text: str, **parameters: object) -> list[int]:
+        graph = archdsl.load(self.UNIT + text, **parameters)  # type: ignore[arg-type]
+        return [node.op.arguments()["kernel_size"][0] for node in graph.nodes if node.op.kind == "conv"]
+
+    def test_a_network_says_how_its_blocks_are(self) -> None:
+        text = (
+            "network n(k = 1) { input 3x8x8\n default unit(kernel = k)\n unit(4) -> unit(4, 5) -> unit(4, kernel = 7) }"
+        )
+        assert self.kernels(text) == [1, 5, 7]
+        assert self.kernels(text, k=3) == [3, 5, 7]
+
+    def test_the_nearest_wins(self) -> None:
+        two = "block two { default unit(kernel = 5)\n unit(4) }\n"
+        text = two + "network n { input 3x8x8\n default unit(kernel = 1)\n two -> unit(4) }"
+        assert self.kernels(text) == [5, 1]
+
+    def test_values_may_be_layers(self) -> None:
+        text = self.UNIT + "network n { input 3x8x8\n default unit(act = silu)\n unit(4) -> unit(4, act = tanh) }"
+        assert [node.op.kind for node in archdsl.load(text).nodes[1:]] == ["conv", "silu", "conv", "tanh"]
+
+    def test_a_variant_says_it_for_blocks_within_blocks(self) -> None:
+        base = "block two { unit(4) -> unit(4) }\nnetwork base { input 3x8x8\n two }\n"
+        assert self.kernels(base + "network v extends base { default unit(kernel = 5) }", network="v") == [5, 5]
+
+    def test_a_variants_block_may_lack_the_argument(self) -> None:
+        base = "network base { input 3x8x8\n default unit(kernel = 1)\n unit(4) }\n"
+        replaced = "network v extends base { block unit(width) { conv(width, 7) } }"
+        assert self.kernels(base + replaced, network="v") == [7]
+
+    @pytest.mark.parametrize(
+        ("statement", "code"),
+        [("unit(kernl = 1)", "E212"), ("unit(4)", "E213"), ("unti(kernel = 1)", "E201"), ("let_(kernel = 1)", "E201")],
+    )
+    def test_mistakes(self, statement: str, code: str) -> None:
+        declared = f"{self.UNIT}let let_(kernel) = conv(1, kernel)\n"
+        text = f"{declared}network n {{ input 3x8x8\n default {statement}\n unit(4) }}"
+        assert set(codes(text)) == {code}
+
+
 class TestVariants:
     def test_let_replaces_the_definition_that_blocks_look_up(self) -> None:
         graph = archdsl.load(VARIANTS + "network v extends base { let act = silu }", network="v")

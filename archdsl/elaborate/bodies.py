@@ -56,7 +56,7 @@ class BodyRunner:
         if isinstance(statement, syntax.Let | syntax.Block):
             environment.variables[statement.name.name] = FAILED
             return tensor
-        return tensor if isinstance(statement, syntax.Assert | syntax.Default) else INVALID
+        return tensor if isinstance(statement, syntax.Default) else INVALID
 
     def open_defaults(self, body: syntax.Body, environment: Environment) -> None:
         """Puts the body's ``default`` statements before those around it."""
@@ -90,7 +90,7 @@ class BodyRunner:
         )
 
     def _nothing(self, statement: syntax.Default, environment: Environment, place: Place, tensor: Node) -> Node:
-        self.applier.op_calls.check_default(statement)
+        self.applier.op_calls.check_default(statement, environment)
         return tensor
 
     def _for(self, statement: syntax.For, environment: Environment, place: Place, tensor: Node) -> Node:

@@ -13,6 +13,7 @@ from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, suggestion
 from archdsl.elaborate.values import (
+    BlockValue,
     Given,
     InitializerReference,
     InitializerValue,
@@ -143,7 +144,7 @@ class OpCalls:
         else:
             given = split_arguments(self.evaluator, arguments, environment)
             matched = match_names(self.evaluator, name, self.fields(op_type), given, call)
-        defaults = self.defaults(name, op_type, environment.defaults)
+        defaults = self._defaults(name, op_type.model_fields, environment.defaults)
         merged = {**defaults, **matched} if defaults else matched
         values = {key: self._plain(value.value) for key, value in merged.items()}
         try:
@@ -156,45 +157,82 @@ class OpCalls:
             return self.evaluator.initializers.plain(value)
         return whole(value)
 
-    def defaults(self, name: str, op_type: type[Op], defaults: Defaults | None) -> dict[str, Given]:
-        """What ``default`` statements say for this op here: inner ones beat outer ones."""
+    def add_defaults(
+        self, name: str, parameters: tuple[syntax.Parameter, ...], given: Arguments, defaults: Defaults
+    ) -> None:
+        """Fills in what a block's use leaves open and ``default`` statements say.
+
+        A variant's block in place of another may lack some of its parameters: then these are passed over.
+        """
+        found = self._defaults(name, None, defaults)
+        if found:
+            for parameter in parameters[len(given.positional) :]:
+                if parameter.name.name in found:
+                    given.named.setdefault(parameter.name.name, found[parameter.name.name])
+
+    def _defaults(self, name: str, fields: Iterable[str] | None, defaults: Defaults | None) -> dict[str, Given]:
+        """What ``default`` statements say for this op or block here: inner ones beat outer ones.
+
+        An op has all the arguments, which are ``fields``.
+        """
         if defaults is None:
             return {}
         found = defaults.merged.get(name)
         if found is None:
-            found = dict(self.defaults(name, op_type, defaults.outer))
+            found = dict(self._defaults(name, fields, defaults.outer))
             for statement in defaults.statements:
                 if statement.op.name == name:
-                    found.update(self._default_arguments(self.fields(op_type), statement, defaults))
+                    given = self._default_arguments(statement, defaults)
+                    found.update(
+                        given.named
+                        if fields is None
+                        else match_names(self.evaluator, name, tuple(fields), given, statement.span)
+                    )
             defaults.merged[name] = found
         return found
 
-    def _default_arguments(
-        self, fields: tuple[str, ...], statement: syntax.Default, defaults: Defaults
-    ) -> dict[str, Given]:
-        name = statement.op.name
+    def _default_arguments(self, statement: syntax.Default, defaults: Defaults) -> Arguments:
         assert defaults.environment is not None
         given = split_arguments(self.evaluator, statement.arguments, defaults.environment)
         if given.positional:
-            message = "the arguments of a default are named"
+            name = statement.op.name
+            fields = self._arguments(statement.op, defaults.environment)
             hint = f"write `default {name}({fields[0]} = ...)`" if fields else ""
+            message = "the arguments of a default are named"
             raise self.evaluator.fault("E213", message, given.positional[0].span, help=hint)
-        return match_names(self.evaluator, name, fields, given, statement.span)
+        return given
 
-    def check_default(self, statement: syntax.Default) -> None:
-        """Raises Fault where a ``default`` names no op or an argument that the op does not have."""
-        name = statement.op.name
-        session = self.evaluator.session
-        found = session.known(name)
-        if not isinstance(found, OpReference):
-            hint = suggestion(name, [*OPS, *session.user_ops])
-            raise self.evaluator.fault(
-                "E201", f"`default` is for ops, and `{name}` is none", statement.op.span, help=hint
-            )
-        known = self.fields(found.op)
+    def check_default(self, statement: syntax.Default, environment: Environment) -> None:
+        """Raises Fault where a ``default`` names no op or block, or an argument that it does not have."""
+        known = self._arguments(statement.op, environment)
         for argument in statement.arguments:
             if argument.name is not None and argument.name.name not in known:
-                raise unknown_argument(self.evaluator, name, argument.name.name, known, argument.name.span)
+                raise unknown_argument(self.evaluator, statement.op.name, argument.name.name, known, argument.name.span)
+
+    def _arguments(self, name: syntax.Name, environment: Environment) -> tuple[str, ...]:
+        """The arguments of the op or block of this name."""
+        session = self.evaluator.session
+        known = session.known(name.name)
+        if isinstance(known, OpReference):
+            return self.fields(known.op)
+        block = self._block(name.name, environment)
+        if block is not None:
+            return tuple([parameter.name.name for parameter in block.parameters])
+        hint = suggestion(name.name, [*OPS, *session.user_ops, *environment.module.names()])
+        message = f"`default` is for ops and blocks, and `{name.name}` is none"
+        raise self.evaluator.fault("E201", message, name.span, help=hint)
+
+    def _block(self, name: str, environment: Environment) -> syntax.Block | None:
+        """The block that is written under this name: here, in this file, or in that of a base."""
+        session = self.evaluator.session
+        override = session.overrides.get(name)
+        local = environment.variables.get(name)
+        if isinstance(local, BlockValue):
+            return local.definition
+        if override is not None and override.environment.parent is environment:
+            return override.definition if isinstance(override.definition, syntax.Block) else None
+        found = (module.find(name) for module in (environment.module, *session.bases))
+        return next((f[1] for f in found if f is not None and isinstance(f[1], syntax.Block)), None)
 
     def _refused(self, name: str, given: Mapping[str, Given], call: Span, error: Exception) -> Fault:
         """The fault for the first argument that the op refuses; those for the others are reported already."""

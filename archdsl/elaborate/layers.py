@@ -17,11 +17,11 @@ from archdsl.elaborate.naming import Names, Place
 from archdsl.elaborate.repeats import Repeater
 from archdsl.elaborate.scopes import Scopes
 from archdsl.elaborate.session import Session
+from archdsl.elaborate.steps import Steps
 from archdsl.elaborate.values import (
     BlockValue,
     DimsValue,
     FunctionValue,
-    Given,
     IdentityValue,
     LayerValue,
     MergeValue,
@@ -32,8 +32,6 @@ from archdsl.elaborate.values import (
     is_number,
 )
 from archdsl.graph import Node, Scope, ScopeKind
-from archdsl.limits import how_to_raise
-from archdsl.ops.base import Op, OpError
 from archdsl.shapes import format_sizes
 from archdsl.source import Span
 
@@ -57,6 +55,7 @@ class Applier:
         self.op_calls = OpCalls(evaluator)
         self.merger = Merger(self)
         self.scopes = Scopes(session)
+        self.steps = Steps(session, self.scopes)
         self.repeater = Repeater(self)
         self._by_type: dict[type, Callable[[Any, Environment, Place, Node, str | None], Node]] = {
             syntax.Name: self._name,
@@ -294,50 +293,13 @@ class Applier:
         name = self.scopes.step_name(place, op_type.step_name, label, span)
         try:
             op, given = self.op_calls.make(reference.name, op_type, arguments, environment, span)
-            node = INVALID if tensor.id < 0 else self.add(op, self._inputs(op, tensor), name, place, span, given)
+            inputs = () if op.arity == 0 else (tensor,)
+            node = INVALID if tensor.id < 0 else self.steps.add(op, inputs, name, place, span, given)
         except Fault:
             self.scopes.record(name, DoneStep(INVALID), place, environment)
             raise
         self.scopes.record(name, DoneStep(node), place, environment)
         return node
-
-    def _inputs(self, op: Op, tensor: Node) -> tuple[Node, ...]:
-        return () if op.arity == 0 else (tensor,)
-
-    def add(
-        self,
-        op: Op,
-        inputs: tuple[Node, ...],
-        name: str,
-        place: Place,
-        span: Span,
-        given: dict[str, Given] | None = None,
-    ) -> Node:
-        """Appends a node; the op's refusal becomes a fault at the argument that causes it."""
-        self.check_nodes(span)
-        path = place.names.full(name)
-        if path in self.session.builder.paths:
-            raise self.scopes.collision(path, span)
-        try:
-            return self.session.builder.add(op, inputs, path, place, span)
-        except OpError as error:
-            raise self._op_fault(error, inputs, span, given or {}) from None
-
-    def check_nodes(self, span: Span) -> None:
-        """Raises Fault E504 where the graph has as many nodes as it may."""
-        limit = self.session.limits.nodes
-        if len(self.session.builder.nodes) >= limit:
-            raise self.fault("E504", f"this makes more than {limit} nodes", span, help=how_to_raise("nodes", limit))
-
-    def _op_fault(self, error: OpError, inputs: tuple[Node, ...], span: Span, given: dict[str, Given]) -> Fault:
-        at = given.get(error.argument or "")
-        before = inputs[0] if inputs else None
-        labels: tuple[Label, ...] = ()
-        if before is not None and before.span is not None and before.span != span:
-            labels = (Label(before.span, f"makes {before.type}"),)
-        return self.fault(
-            error.code, error.message, at.span if at and at.span else span, labels=labels, help=error.help
-        )
 
     def _block(
         self,
@@ -353,6 +315,7 @@ class Applier:
         kind = definition.name.name
         name = self.scopes.step_name(place, kind, label, span)
         given = split_arguments(self.evaluator, arguments, environment)
+        self.op_calls.add_defaults(kind, definition.parameters, given, environment.defaults)
         wires = Wires()
         outer = block.environment
         inner = Environment(outer.module, outer, {}, tensor, wires, outer.defaults, outer.overridden)

@@ -132,7 +132,7 @@ class Merger:
     def _add(
         self, op: Op, operands: list[Node], spans: list[Span], place: Place, span: Span, entry: Node | None = None
     ) -> Node:
-        self.applier.check_nodes(span)
+        self.applier.steps.check_nodes(span)
         try:
             return self.applier.session.builder.add_merge(op, tuple(operands), place, span)
         except OpError as error:

@@ -44,7 +44,7 @@ class NetworkBuilder:
     ) -> Graph | None:
         """The graph; None where something failed (the reporter has it)."""
         for statement in module.defaults:
-            self.applier.op_calls.check_default(statement)
+            self.applier.op_calls.check_default(statement, self.session.root(module))
         given = {name: self._given(value, module) for name, value in settings.items()}
         self.planner.check_settings(module, network, given)
         plan = self.planner.plan(module, network, given)

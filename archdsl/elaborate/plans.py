@@ -262,7 +262,7 @@ class Planner:
             elif isinstance(statement, syntax.Assert):
                 plan.asserts.append(self._assert(module, network, statement, environment))
             elif isinstance(statement, syntax.Default):
-                self.applier.op_calls.check_default(statement)
+                self.applier.op_calls.check_default(statement, environment)
                 defaults.append(statement)
         if defaults:
             self.session.variant_defaults.append((tuple(defaults), environment))
