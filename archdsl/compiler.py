@@ -11,6 +11,7 @@ from archdsl import syntax
 from archdsl.bundled_specs import bundled
 from archdsl.diagnostics import ArchError, Diagnostic, Label, Problems
 from archdsl.elaborate import elaborate
+from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.faults import nearest, suggestion
 from archdsl.elaborate.modules import LoadedModule, Location, ModuleLoader, bundled_location
 from archdsl.elaborate.resolve import unknown_names
@@ -117,7 +118,8 @@ def check(
     problems = Problems()
     problems.extend(unknown_names(module, limits, user_ops))
     for declared in networks:
-        if all(parameter.default is not None for parameter in declared.parameters):
+        settable = open_parameters([network for _, network in bases(module, declared)])
+        if all(parameter.default is not None for parameter in settable.values()):
             problems.extend(elaborate(module, declared, {}, limits, ops=user_ops)[1])
     return list(ArchError(problems).diagnostics)
 

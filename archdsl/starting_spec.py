@@ -14,6 +14,7 @@ from archdsl import syntax
 from archdsl.citations import citation
 from archdsl.compiler import Spec, choose_network, load, load_module
 from archdsl.diagnostics import ArchError, Diagnostic
+from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.modules import Definition, LoadedModule
 from archdsl.elaborate.resolve import free_names
 from archdsl.graph import Graph
@@ -76,8 +77,8 @@ def _refused(target: Path, why: str, help_: str) -> ArchError:
 
 def _gather(module: LoadedModule, network: syntax.Network, parts: _Parts) -> None:
     """Everything of the network and its bases, outermost first."""
-    chain = list(_bases(module, network))
-    parts.parameters = _open_parameters([each for _, each in chain])
+    chain = list(bases(module, network))
+    parts.parameters = open_parameters([each for _, each in chain])
     bodies = [(file, each.body, each.base is not None) for file, each in chain if each.body is not None]
     for file, body, is_variant in bodies:
         parts.input = parts.input or next((s for s in body.statements if isinstance(s, syntax.Input)), None)
@@ -88,28 +89,6 @@ def _gather(module: LoadedModule, network: syntax.Network, parts: _Parts) -> Non
         _gather_definitions(file, free_names(override, file), parts)
     for file, body, is_variant in bodies:
         _gather_body(file, body, parts, {} if is_variant else _definitions(body))
-
-
-def _bases(module: LoadedModule, network: syntax.Network) -> Iterator[tuple[LoadedModule, syntax.Network]]:
-    """The network, its base, the base of that and so on, each with its file."""
-    found: tuple[LoadedModule, Definition] | None = module, network
-    while found is not None and isinstance(found[1], syntax.Network):
-        module, network = found[0], found[1]
-        yield module, network
-        base = network.base.callee if isinstance(network.base, syntax.Call) else network.base
-        found = module.find(base.name) if isinstance(base, syntax.Name) else None
-
-
-def _open_parameters(chain: list[syntax.Network]) -> dict[str, syntax.Parameter]:
-    """What may be set from outside: own parameters, and those of the base that no argument fixes."""
-    found: dict[str, syntax.Parameter] = {}
-    for network in reversed(chain):
-        arguments = network.base.arguments if isinstance(network.base, syntax.Call) else ()
-        fixed = {argument.name.name for argument in arguments if argument.name is not None}
-        fixed |= set(list(found)[: sum(argument.name is None for argument in arguments)])
-        own = {parameter.name.name: parameter for parameter in network.parameters}
-        found = {**{name: parameter for name, parameter in found.items() if name not in fixed}, **own}
-    return found
 
 
 def _definitions(body: syntax.Body) -> _Local:

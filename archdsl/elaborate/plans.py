@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax
 from archdsl.diagnostics import Label
+from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.bodies import BodyRunner, section_key
 from archdsl.elaborate.calls import match_names, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
@@ -61,20 +62,14 @@ class Planner:
         self.applier = bodies.applier
         self.evaluator = bodies.evaluator
 
-    def open_parameters(
-        self, module: LoadedModule, network: syntax.Network, variants: tuple[syntax.Network, ...] = ()
-    ) -> dict[str, syntax.Parameter]:
-        """What may be set from outside: the network's own parameters and those its base leaves open."""
-        own = {parameter.name.name: parameter for parameter in network.parameters}
-        if network.base is None:
-            return own
-        if any(network is variant for variant in variants):
-            raise self.fault("E411", f"`{network.name.name}` extends itself", network.base.span)
-        base_module, base, arguments = self._base(module, network)
-        inherited = self.open_parameters(base_module, base, (*variants, network))
-        bound = {a.name.name for a in arguments if a.name is not None}
-        bound |= set(list(inherited)[: sum(1 for a in arguments if a.name is None)])
-        return {**{n: p for n, p in inherited.items() if n not in bound}, **own}
+    def open_parameters(self, module: LoadedModule, network: syntax.Network) -> dict[str, syntax.Parameter]:
+        """What may be set from outside. Raises Fault where a base is no network or the network's own variant."""
+        chain = list(bases(module, network))
+        file, last = chain[-1]
+        if last.base is not None:  # what it extends is no network, or stands in the chain already
+            self._base(file, last)
+            raise self.fault("E411", f"`{network.name.name}` extends itself", last.base.span)
+        return open_parameters([each for _, each in chain])
 
     def _base(
         self, module: LoadedModule, network: syntax.Network

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from archdsl import syntax
 from archdsl.diagnostics import Diagnostic
+from archdsl.elaborate.bases import bases
 from archdsl.elaborate.faults import Reporter
 from archdsl.elaborate.modules import LoadedModule
 from archdsl.elaborate.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
@@ -102,17 +103,8 @@ def _parameter_names(parameters: tuple[syntax.Parameter, ...]) -> Scope:
 
 def _inherited_names(module: LoadedModule, network: syntax.Network) -> Scope:
     """The parameters of all bases, which a variant's body sees."""
-    names: set[str] = set()
-    seen: list[syntax.Network] = []
-    while network.base is not None and network not in seen:
-        seen.append(network)
-        base = network.base.callee if isinstance(network.base, syntax.Call) else network.base
-        found = module.find(base.name) if isinstance(base, syntax.Name) else None
-        if found is None or not isinstance(found[1], syntax.Network):
-            break
-        module, network = found[0], found[1]
-        names.update(parameter.name.name for parameter in network.parameters)
-    return frozenset(names)
+    inherited = [base for _, base in bases(module, network)][1:]
+    return frozenset(parameter.name.name for base in inherited for parameter in base.parameters)
 
 
 def _field_names(node: syntax.Node) -> tuple[str, ...]:
