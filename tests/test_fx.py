@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from torch import Tensor, fx, nn
 
 import archdsl
+from archdsl.analysis.in_place import FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, overwriting_nodes
 from archdsl.backends.fx import to_graph_module
-from archdsl.backends.in_place import overwriting_nodes
-from archdsl.backends.torch_calls import CALLS, FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, UNSUPPORTED
+from archdsl.backends.torch_calls import CALLS, UNSUPPORTED
 from archdsl.diagnostics import ArchError
 from archdsl.graph import Graph
 from archdsl.ops import ALL_OPS

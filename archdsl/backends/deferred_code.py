@@ -5,13 +5,25 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from torch import fx
+from torch import fx, nn
 
 _MADE_BY_RECOMPILE = ("forward", "_code", "_lineno_map", "_prologue_start")
 """Attributes that ``recompile`` sets, of the module's own class or of the module."""
 
 _NEEDING_CODE = ("__reduce__", "__reduce_package__")
 """Methods that copy the module's attributes before they recompile it."""
+
+
+def empty_module(name: str) -> fx.GraphModule:
+    """A GraphModule without nodes, whose class has this name; it waits for ``set_graph``."""
+    module = fx.GraphModule.__new__(fx.GraphModule)
+    own_class: Any = type(module)
+    own_class.recompile = lambda self: None
+    try:
+        module.__init__(nn.Module(), fx.Graph(), class_name=name)  # type: ignore[misc]
+    finally:
+        del own_class.recompile
+    return module
 
 
 def set_graph(module: fx.GraphModule, graph: fx.Graph) -> None:
@@ -28,7 +40,6 @@ def set_graph(module: fx.GraphModule, graph: fx.Graph) -> None:
     finally:
         del own_class.recompile
     for name in (*_MADE_BY_RECOMPILE, *_NEEDING_CODE):
-        module.__dict__.pop(name, None)  # left by the empty graph with which the module began
         setattr(own_class, name, _GeneratesCode(module, name))
 
 

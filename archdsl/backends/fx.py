@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx, nn
 
-from archdsl.backends.deferred_code import set_graph
+from archdsl.analysis.in_place import overwriting_nodes
+from archdsl.backends.deferred_code import empty_module, set_graph
 from archdsl.backends.devices import usable_device
-from archdsl.backends.in_place import overwriting_nodes
 from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
 from archdsl.backends.torch_calls import (
     Argument,
@@ -30,12 +30,20 @@ from archdsl.graph import Graph, Node, Scope
 from archdsl.layers import SelectOutputs, TrainingOnly
 from archdsl.ops import InputOp
 from archdsl.ops.base import ParameterSpec
+from archdsl.source import Span
 
 _SELECT_OUTPUTS = "_select_outputs"
 """Where the SelectOutputs module of a network with auxiliary outputs stands."""
 
 _TRAINING_ONLY = "_training_only"
 """What the TrainingOnly modules before auxiliary branches are called, followed by the node they read."""
+
+
+_set_args: Callable[[fx.Node, tuple[Any, ...]], None] = fx.Node.args.fset  # type: ignore[attr-defined]
+"""``node.args = ...`` without a look at the graph's index of nodes, which does not hang on arguments.
+
+``create_node`` takes arguments, too, but searches them for symbolic sizes. Either takes as long as all else.
+"""
 
 
 @cache
@@ -78,7 +86,7 @@ class _Lowering:
         self._init = init
         self._device = device
         self._dtype = dtype
-        self._root = fx.GraphModule(nn.Module(), fx.Graph(), class_name=graph.name)
+        self._root = empty_module(graph.name)
         self._root.__dict__["_graphmodule_cls_name"] = graph.name  # what unpickling names it
         self._factory = ModuleFactory(device, dtype)
         self._recipes: dict[tuple[int, ...], _Recipe] = {}
@@ -86,11 +94,12 @@ class _Lowering:
         self._values: list[fx.Node] = []
         self._containers: dict[str, nn.Module] = {"": self._root}
         self._stacks: dict[str, dict[str, tuple[str, type]]] = {"": {}}
-        self._standing: set[str] = set()
+        self._standing: dict[str, type] = {}
         self._section_titles: dict[Scope, str | None] = {}
         self._overwriting = overwriting_nodes(graph)
         self._auxiliary = graph.auxiliary_nodes()
         self._gates: dict[int, fx.Node] = {}
+        self._spans: dict[int, str] = {}
 
     def run(self) -> fx.GraphModule:
         for node in self._graph.nodes:
@@ -107,11 +116,12 @@ class _Lowering:
 
     def _lower(self, node: Node) -> fx.Node:
         call = self._call(node)
-        inputs = tuple(self._input(i, node) for i in node.inputs)
+        if self._auxiliary:
+            inputs = tuple([self._input(i, node) for i in node.inputs])
+        else:
+            inputs = tuple([self._values[i] for i in node.inputs])
         if isinstance(call, ModuleCall):
-            value = self._fx.create_node("call_module", node.module, name=node.path)
-            value.args = inputs  # create_node would search them for symbolic sizes, which takes as long as all else
-            return value
+            return self._node("call_module", node.module, inputs, {}, node.path)
         if isinstance(call, FoldCall):
             return self._fold(call, inputs, node.path)
         return self._function(call, inputs, self._own_parameter(node), node.path)
@@ -147,7 +157,8 @@ class _Lowering:
             parameters = node.op.parameters(types)
             make = None
             if isinstance(call, ModuleCall):
-                make = self._factory.maker(call, {**parameters, **node.op.buffers(types)})
+                specs = {**parameters, **node.op.buffers(types)}
+                make = self._factory.maker(call, specs, (id(node.op), in_place))
             recipe = self._recipes[key] = _Recipe(call, parameters, make)
         return recipe
 
@@ -156,7 +167,7 @@ class _Lowering:
         function, result = resolve(call.target), inputs[0]
         for position, operand in enumerate(inputs[1:], 2):
             name = path if position == len(inputs) else f"{path}_{position - 1}"
-            result = self._fx.create_node("call_function", function, (result, operand), name=name)
+            result = self._node("call_function", function, (result, operand), {}, name)
         return result
 
     def _function(self, call: FunctionCall, inputs: tuple[fx.Node, ...], own: fx.Node | None, path: str) -> fx.Node:
@@ -165,8 +176,15 @@ class _Lowering:
         kwargs = {name: self._argument(argument, inputs, own, path) for name, argument in call.kwargs.items()}
         library, _, name = call.target.partition(".")
         if library == "Tensor":
-            return self._fx.create_node("call_method", name, args, kwargs, name=path)
-        return self._fx.create_node("call_function", resolve(call.target), args, kwargs, name=path)
+            return self._node("call_method", name, args, kwargs, path)
+        return self._node("call_function", resolve(call.target), args, kwargs, path)
+
+    def _node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> fx.Node:
+        node = self._fx.create_node(op, target, name=name)
+        _set_args(node, args)
+        if kwargs:
+            node.kwargs = kwargs
+        return node
 
     def _argument(self, argument: Argument, inputs: tuple[fx.Node, ...], own: fx.Node | None, path: str) -> Any:
         match argument:
@@ -200,7 +218,7 @@ class _Lowering:
             container._modules[name] = value
         else:
             container._parameters[name] = value
-        self._standing.add(node.module)
+        self._standing[node.module] = type(value)
 
     def _container_of(self, node: Node, path: str) -> tuple[nn.Module, str]:
         """The module around ``path``, made where it is missing, and the last part of the name."""
@@ -231,14 +249,22 @@ class _Lowering:
         meta = value.meta
         meta["path"] = node.path
         meta["section"] = self._section_title(node.scope)
-        meta["span"] = node.span.place if node.span else None
+        meta["span"] = self._place(node.span)
         meta["tensor_type"] = node.type
         if value.op == "call_module":
-            outer, _, name = node.module.rpartition(".")
-            module_class = type(self._containers[outer]._modules[name])
-            meta["nn_module_stack"] = {**self._stack(outer), node.module: (node.module, module_class)}
+            stack = self._stack(node.module.rpartition(".")[0])
+            meta["nn_module_stack"] = {**stack, node.module: (node.module, self._standing[node.module])}
         else:
             meta["nn_module_stack"] = {**self._stack(node.path.rpartition(".")[0])}
+
+    def _place(self, span: Span | None) -> str | None:
+        """As a text; steps of a repeated block have one span, which the graph keeps alive."""
+        if span is None:
+            return None
+        found = self._spans.get(id(span))
+        if found is None:
+            found = self._spans[id(span)] = span.place
+        return found
 
     def _section_title(self, scope: Scope) -> str | None:
         """What the innermost section around is called."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
@@ -70,17 +70,20 @@ class ModuleFactory:
         self._dtype = dtype
         self._prototypes: dict[tuple[Any, ...], _Prototype] = {}
 
-    def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> Callable[[], nn.Module]:
-        """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``."""
+    def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec], kind: Hashable) -> Callable[[], nn.Module]:
+        """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``.
+
+        Calls of one ``kind`` differ in the numbers of channels at most.
+        """
         if call.target in _WITH_SUBMODULES:
             return lambda: self._with_submodules(call)
         if ":" in call.target:
             return lambda: self._of_the_user(call, specs)
         sizes = _SIZES.get(call.target, ())
-        key = (call.target, call.args[len(sizes) :], *call.kwargs.items())
+        key = (kind, call.target) if sizes else (call.target, call.args, *call.kwargs.items())
         prototype = self._prototypes.get(key)
         if prototype is None:
-            prototype = self._prototypes[key] = _Prototype(self._constructed(call))
+            prototype = self._prototypes[key] = _Prototype(self._constructed(call), self._device)
         return partial(prototype.copy, dict(zip(sizes, call.args, strict=False)), specs)
 
     def _with_submodules(self, call: ModuleCall) -> nn.Module:
@@ -114,7 +117,8 @@ class ModuleFactory:
         arguments = {**call.kwargs, "device": self._device, "dtype": self._dtype}
         if not issubclass(module_class, _WITH_LARGE_WEIGHTS):
             return module_class(*call.args, **arguments)
-        module = _undrawn(call.target)(*call.args, **arguments)
+        # a prototype's weights are never read
+        module = _undrawn(call.target)(*call.args, **{**arguments, "device": "meta"})
         module.__class__ = module_class
         return module
 
@@ -137,14 +141,14 @@ def _undrawn(target: str) -> type[nn.Module]:
 class _Prototype:
     """A module of which copies are made; it has no submodules."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
         attributes = module.__dict__
         large = isinstance(module, _WITH_LARGE_WEIGHTS)
         self._class = type(module)
         self._plain = {name: value for name, value in attributes.items() if type(value) not in _COPIED}
         self._copied = [(name, value) for name, value in attributes.items() if type(value) in _COPIED]
-        self._parameters = [(name, _like(value.detach(), large)) for name, value in module.named_parameters()]
-        self._buffers = [(name, tuple(value.shape), _like(value, False)) for name, value in module.named_buffers()]
+        self._parameters = [(name, _like(value, large, device)) for name, value in module.named_parameters()]
+        self._buffers = [(n, tuple(value.shape), _like(value, False, device)) for n, value in module.named_buffers()]
 
     def copy(self, sizes: Mapping[str, int], specs: Mapping[str, ParameterSpec]) -> nn.Module:
         """A module like the prototype but for its sizes."""
@@ -161,12 +165,12 @@ class _Prototype:
         return copy
 
 
-def _like(tensor: Tensor, large: bool) -> Callable[[tuple[int, ...]], Tensor]:
+def _like(tensor: Tensor, large: bool, device: torch.device) -> Callable[[tuple[int, ...]], Tensor]:
     """Makes tensors of a given shape: as the memory was if large, else with the tensor's values.
 
     A tensor of several values keeps its shape.
     """
-    place: dict[str, Any] = {"dtype": tensor.dtype, "device": tensor.device}
+    place: dict[str, Any] = {"dtype": tensor.dtype, "device": device}
     if large:
         return lambda shape: torch.empty(shape, **place)
     values = set(tensor.flatten().tolist()) if tensor.device.type != "meta" else {0}
@@ -178,11 +182,14 @@ def _like(tensor: Tensor, large: bool) -> Callable[[tuple[int, ...]], Tensor]:
 
 def initialise(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:
     """Start each parameter once: as its spec says, else as the module's own ``reset_parameters`` does."""
-    if any(spec.init is None for spec in specs.values()) and isinstance(module, _WITH_LARGE_WEIGHTS):
-        _reset_parameters_without_init(module, specs)
-    for name, spec in specs.items():
-        if spec.init is not None:
-            start(module.get_parameter(name), spec.init)
+    inits = {name: spec.init for name, spec in specs.items() if spec.init is not None}
+    if len(inits) < len(specs) and isinstance(module, _WITH_LARGE_WEIGHTS):
+        if inits:
+            _reset_parameters_without(module, inits)
+        else:
+            module.reset_parameters()
+    for name, init in inits.items():
+        start(module.get_parameter(name), init)
 
 
 def start(parameter: Tensor, initializer: Initializer) -> None:
@@ -195,16 +202,16 @@ def _init_arguments(initializer: Initializer) -> dict[str, Any]:
     return {"val": arguments["value"]} if initializer.kind == "constant" else arguments
 
 
-def _reset_parameters_without_init(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:
+def _reset_parameters_without(module: nn.Module, names: Iterable[str]) -> None:
     """``module.reset_parameters()``, with stand-ins on meta for parameters that get another start.
 
     The stand-ins have their shapes (a bias's default depends on its weight's), cost nothing and
     take no random numbers.
     """
     own = dict(module._parameters)
-    for name, spec in specs.items():
+    for name in names:
         parameter = own[name]
-        if spec.init is not None and parameter is not None:
+        if parameter is not None:
             module._parameters[name] = nn.Parameter(torch.empty(parameter.shape, device="meta"))
     try:
         module.reset_parameters()  # type: ignore[operator]

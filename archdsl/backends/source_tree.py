@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from archdsl.backends.in_place import overwriting_nodes
+from archdsl.analysis.in_place import overwriting_nodes
 from archdsl.backends.torch_calls import ModuleCall, TorchCall, torch_call
 from archdsl.graph import Graph, Node, Scope
 from archdsl.ops import InputOp

@@ -88,18 +88,6 @@ def local_name(target: str) -> str:
 
 Rule = Callable[[Any, Types], TorchCall]
 
-IN_PLACE_KINDS = frozenset({"relu", "relu6", "silu", "hardswish"})
-"""Activations that can overwrite their input (``inplace=True``)."""
-
-FRESH_OUTPUT_KINDS = frozenset(
-    {
-        "conv", "dwconv", "conv1d", "conv_transpose", "linear", "bn", "ln", "gn", "instance_norm", "maxpool",
-        "avgpool", "add", "concat",
-    }
-)  # fmt: skip
-"""Ops whose output is new memory that their own backward pass does not read."""
-
-
 def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
     """The call for ``op`` on inputs of these types; ``in_place``: an activation that overwrites its input.
 
@@ -116,12 +104,13 @@ def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
 
 def _module(target: str, *args: Any, **kwargs: Any) -> ModuleCall:
     """Pairs of equal numbers are written once, as a person would; arguments that equal torch's default stay."""
-    return ModuleCall(target, tuple(map(_once, args)), {name: _once(value) for name, value in kwargs.items()})
+    once = {name: _once(value) if value.__class__ is tuple else value for name, value in kwargs.items()}
+    return ModuleCall(target, tuple([_once(value) if value.__class__ is tuple else value for value in args]), once)
 
 
-def _once(value: Any) -> Any:
+def _once(value: tuple[Any, ...]) -> Any:
     """``3`` for ``(3, 3)``, which torch's windows take alike."""
-    return value[0] if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] else value
+    return value[0] if len(value) == 2 and value[0] == value[1] else value
 
 
 def _of(target: str, *positional: str, **keywords: str) -> Rule:

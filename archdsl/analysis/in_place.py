@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from archdsl.backends.torch_calls import FRESH_OUTPUT_KINDS, IN_PLACE_KINDS
 from archdsl.graph import Graph
+
+IN_PLACE_KINDS = frozenset({"relu", "relu6", "silu", "hardswish"})
+"""Activations that can overwrite their input (``inplace=True``)."""
+
+FRESH_OUTPUT_KINDS = frozenset(
+    {
+        "conv", "dwconv", "conv1d", "conv_transpose", "linear", "bn", "ln", "gn", "instance_norm", "maxpool",
+        "avgpool", "add", "concat",
+    }
+)  # fmt: skip
+"""Ops whose output is new memory that their own backward pass does not read."""
 
 
 def overwriting_nodes(graph: Graph) -> frozenset[int]:
