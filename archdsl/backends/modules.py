@@ -73,14 +73,16 @@ class ModuleFactory:
     def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec], kind: Hashable) -> Callable[[], nn.Module]:
         """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``.
 
-        Calls of one ``kind`` differ in the numbers of channels at most.
+        Calls of one ``kind`` differ in what follows from the numbers of channels at most.
         """
         if call.target in _WITH_SUBMODULES:
             return lambda: self._with_submodules(call)
         if ":" in call.target:
             return lambda: self._of_the_user(call, specs)
         sizes = _SIZES.get(call.target, ())
-        key = (kind, call.target) if sizes else (call.target, call.args, *call.kwargs.items())
+        key: tuple[Any, ...] = (kind, call.target, call.kwargs.get("groups"))
+        if not sizes:
+            key = (call.target, call.args, *call.kwargs.items())
         prototype = self._prototypes.get(key)
         if prototype is None:
             prototype = self._prototypes[key] = _Prototype(self._constructed(call), self._device)

@@ -212,12 +212,12 @@ class OpCalls:
     def _arguments(self, name: syntax.Name, environment: Environment) -> tuple[str, ...]:
         """The arguments of the op or block of this name."""
         session = self.evaluator.session
-        known = session.known(name.name)
-        if isinstance(known, OpReference):
-            return self.fields(known.op)
         block = self._block(name.name, environment)
         if block is not None:
             return tuple([parameter.name.name for parameter in block.parameters])
+        known = session.known(name.name)
+        if isinstance(known, OpReference):
+            return self.fields(known.op)
         hint = suggestion(name.name, [*OPS, *session.user_ops, *environment.module.names()])
         message = f"`default` is for ops and blocks, and `{name.name}` is none"
         raise self.evaluator.fault("E201", message, name.span, help=hint)
