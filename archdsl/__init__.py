@@ -16,14 +16,17 @@ if (_ROOT / "grammar" / "arch.lark").is_file():
 
 if TYPE_CHECKING:
     from archdsl.bundled_specs import bundled as bundled
+    from archdsl.closed_forms import formulas as formulas
     from archdsl.compiler import build as build
     from archdsl.compiler import check as check
     from archdsl.compiler import load as load
+    from archdsl.compiler import stats as stats
     from archdsl.diagnostics import ArchError as ArchError
     from archdsl.diagnostics import Diagnostic as Diagnostic
     from archdsl.graph import Graph as Graph
     from archdsl.graph import Node as Node
     from archdsl.limits import Limits as Limits
+    from archdsl.solving import solve as solve
     from archdsl.source import Source as Source
 
 __version__ = "0.1.0"
@@ -38,7 +41,10 @@ _HOMES = {
     "build": "archdsl.compiler",
     "bundled": "archdsl.bundled_specs",
     "check": "archdsl.compiler",
+    "formulas": "archdsl.closed_forms",
     "load": "archdsl.compiler",
+    "solve": "archdsl.solving",
+    "stats": "archdsl.compiler",
 }
 """Where each public name stands: imported when first asked for, so that `archdsl --help` starts at once."""
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule
 
+    from archdsl.analysis.stats import Stats
+
 Spec = str | os.PathLike[str] | Source
 InputSize = tuple[int, ...] | str
 
@@ -96,6 +98,31 @@ def build(
     return module
 
 
+def stats(
+    spec: Spec,
+    /,
+    *,
+    network: str | None = None,
+    input: InputSize | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    set_texts: Mapping[str, str] | None = None,
+    ops: Iterable[OpSource] = (),
+    batch: int = 1,
+    dtype: str = "float32",
+    optimizer: str = "sgd",
+    device: str = "cpu",
+    **parameters: object,
+) -> Stats:
+    """What a network costs, without torch; takes the arguments of ``load``.
+
+    ``batch``, ``dtype``, ``optimizer`` and ``device`` are for its memory. Raises ArchError: what ``load`` raises.
+    """
+    from archdsl.analysis.stats import Stats
+
+    graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
+    return Stats(graph, batch, dtype, optimizer, device)
+
+
 def check(
     spec: Spec,
     /,
@@ -145,9 +172,17 @@ def locate(spec: str | os.PathLike[str]) -> Location:
         location = bundled_location(f"{name}.arch")
         assert location is not None
         return location
-    near = nearest(name, [*bundled(), *(str(file) for file in Path().glob("*.arch"))])
+    beside = f"{name}.arch"
+    near = beside if _is_file(beside) else nearest(name, [*bundled(), *(str(file) for file in Path().glob("*.arch"))])
     help_ = f"did you mean `{near}`?" if near else "`archdsl list` shows the bundled specs"
     raise ArchError(Diagnostic("E001", f"`{name}` is neither a file nor a bundled spec", help=(help_,)))
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name too long, a null byte
+        return False
 
 
 def choose_network(module: LoadedModule, name: str | None) -> syntax.Network:

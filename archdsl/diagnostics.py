@@ -16,7 +16,7 @@ ErrorCode = Literal[
     # syntax
     "E101", "E102", "E103", "E104", "E105", "E106",
     # names
-    "E201", "E202", "E203", "E204", "E205", "E206",
+    "E201", "E202", "E203", "E204", "E205", "E206", "E207",
     # arguments and values
     "E211", "E212", "E213", "E214", "E215", "E221", "E222", "E223", "E224", "E225", "E226", "E227",
     # shapes
@@ -29,6 +29,8 @@ ErrorCode = Literal[
     "E601", "E602", "E603", "E604", "E605", "E606", "E607",
     # ops of one's own
     "E701", "E702",
+    # analysis
+    "E801", "E802", "E803", "E804",
 ]  # fmt: skip
 """Every code. docs/errors.md has a heading for each, tests/golden/diagnostics an example."""
 

@@ -18,7 +18,9 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from archdsl.backends.torch_calls import FunctionCall as FunctionCall
 from archdsl.backends.torch_calls import ModuleCall as ModuleCall
@@ -30,10 +32,17 @@ from archdsl.ops import ALL_OPS
 from archdsl.ops.base import Op
 from archdsl.ops.base import OpError as OpError
 from archdsl.ops.base import ParameterSpec as ParameterSpec
+from archdsl.ops.base import Tensors as Tensors
 from archdsl.ops.base import Types as Types
 from archdsl.ops.base import require_layout as require_layout
 from archdsl.ops.init import INITIALIZERS
+from archdsl.ops.reading import Reads as Reads
+from archdsl.ops.tape import Tape as Tape
+from archdsl.ops.tape import Tensor as Tensor
 from archdsl.shapes import TensorType as TensorType
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "archdsl.ops"
 """The group of entry points whose names are ops and whose objects are their classes."""
@@ -51,6 +60,16 @@ class UserOp(Op):
     """
 
     is_user_op: ClassVar[bool] = True
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads | None:
+        """None, as nobody knows, unless a subclass says it with the rules of ``archdsl.ops.reading``."""
+        return None
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor | None:
+        """None, as nobody knows, unless a subclass says it with the functions of ``archdsl.ops.torch_memory``."""
+        return None
 
     @abstractmethod
     def torch_call(self, inputs: Types) -> TorchCall:
@@ -70,6 +89,7 @@ class UserOps(Mapping[str, type[Op]]):
     def __init__(self, sources: Iterable[OpSource] = ()) -> None:
         self._ops: dict[str, type[Op]] = {}
         self._missing: set[str] = set()
+        self._installed: list[EntryPoint] | None = None
         for source in sources:
             for op in _ops_of(source):
                 self._add(op, _shown(source))
@@ -97,9 +117,11 @@ class UserOps(Mapping[str, type[Op]]):
         self._ops[name] = op
 
     def _add_installed(self, name: str) -> bool:
-        from importlib.metadata import entry_points
+        if self._installed is None:
+            from importlib.metadata import entry_points
 
-        for found in entry_points(group=ENTRY_POINTS, name=name):
+            self._installed = list(entry_points(group=ENTRY_POINTS))
+        for found in (each for each in self._installed if each.name == name):
             shown = f"{found.value} (entry point `{name}`)"
             try:
                 op = found.load()

@@ -137,11 +137,12 @@ class _Timer:
 
 
 def _summary(graph: Graph, device: Device, timer: _Timer, output: Path | None) -> str:
-    from .reports import Report
+    from archdsl.analysis.report import totals
+    from archdsl.analysis.stats import Stats
 
     settings = ", ".join(f"{name} = {value}" for name, value in graph.settings.items())
     times = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in timer.seconds.items())
-    lines = [*Report.of("", graph).totals(), ("device", device.value), ("time", times)]
+    lines = [*totals(Stats(graph)), ("device", device.value), ("time", times)]
     if output is not None:
         lines.append(("wrote", f"{output} ({output.stat().st_size:,} bytes)"))
     width = max(len(name) for name, _ in lines)

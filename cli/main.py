@@ -23,6 +23,7 @@ from .explain import explain
 from .list import list_specs
 from .new import new
 from .output import OutputClosedError, report, say
+from .solve import solve
 from .stats import stats
 
 EXIT_DIAGNOSTICS = 1
@@ -59,6 +60,7 @@ def _main(
 
 app.command("build")(build)
 app.command("stats")(stats)
+app.command("solve")(solve)
 app.command("check")(check)
 app.command("list")(list_specs)
 app.command("new")(new)

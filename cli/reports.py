@@ -3,135 +3,146 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from archdsl.analysis.cost import Cost, cost
-from archdsl.analysis.table import Folding, Row, table
-from archdsl.graph import Graph
+from archdsl.analysis.columns import COLUMNS, DEFAULT_COLUMNS
+from archdsl.analysis.report import report_table, totals, totals_text
+from archdsl.analysis.stats import Stats
+from archdsl.analysis.table import Row
 
 from .tables import Cells, Column, csv_table, markdown_table, shown_table
 
-DEFAULT_DEPTH = 2
-"""Levels that the tree shows unless ``--depth`` says otherwise; data is whole."""
+if TYPE_CHECKING:
+    from archdsl.analysis.receptive_field import AxisField
 
-MAX_SIBLINGS = 100
-"""Rows of one parent that the tree shows unless ``--depth`` is given; the rest is summed up in one."""
+FIELD_COLUMNS = frozenset({"rf", "stride", "offset"})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A network with its totals and rows."""
+    """A network's figures, and the spec as it was named; ``columns`` are those to be shown."""
 
     spec: str
-    graph: Graph
-    cost: Cost
-    root: Row
-
-    @classmethod
-    def of(cls, spec: str, graph: Graph) -> Report:
-        """The report on the graph of ``spec``."""
-        total = cost(graph)
-        return cls(spec, graph, total, table(graph, total))
+    stats: Stats
+    columns: Sequence[str] = DEFAULT_COLUMNS
 
     @property
-    def inputs(self) -> str:
-        """Sizes of the inputs, without the batch."""
-        return ", ".join(str(node.type) for node in self.graph.nodes if not node.inputs and node.op.kind == "input")
+    def shows_memory(self) -> bool:
+        return "memory" in self.columns
 
     @property
-    def outputs(self) -> str:
-        """Sizes of the outputs, named where they are several."""
-        nodes, outputs = self.graph.nodes, self.graph.outputs
-        if len(outputs) == 1:
-            return str(nodes[outputs[0].node].type)
-        return ", ".join(f"{output.name}: {nodes[output.node].type}" for output in outputs)
-
-    def totals(self) -> list[tuple[str, str]]:
-        """The network's totals, written out; MACs and FLOPs both by name."""
-        return [
-            ("input", self.inputs),
-            ("output", self.outputs),
-            ("parameters", f"{self.cost.parameters:,}"),
-            ("buffers", f"{self.cost.buffers:,}"),
-            ("MACs", f"{self.cost.macs:,}"),
-            ("FLOPs (2 x MACs)", f"{self.cost.flops:,}"),
-            ("depth", f"{self.cost.depth:,}"),
-        ]
+    def shows_fields(self) -> bool:
+        return bool(FIELD_COLUMNS.intersection(self.columns))
 
 
 # ---- data ----------------------------------------------------------------------------------------
 
 
 def as_json(reports: Iterable[Report], depth: int | None = None) -> str:
-    """A list with one object for each spec; rows nest as the network does."""
+    """A list with one object for each spec; rows nest as the network does. docs/analysis.md describes it."""
     return json.dumps([_json_report(report, depth) for report in reports], indent=2, ensure_ascii=False) + "\n"
 
 
 def _json_report(report: Report, depth: int | None) -> dict[str, Any]:
-    nodes, total = report.graph.nodes, report.cost
-    return {
+    stats = report.stats
+    nodes = stats.graph.nodes
+    found = {
         "spec": report.spec,
-        "network": report.graph.name,
-        "settings": dict(report.graph.settings),
-        "inputs": {node.path: node.type.sizes for node in nodes if node.op.kind == "input"},
-        "outputs": {output.name: nodes[output.node].type.sizes for output in report.graph.outputs},
-        "parameters": total.parameters,
-        "buffers": total.buffers,
-        "macs": total.macs,
-        "flops": total.flops,
-        "depth": total.depth,
-        "rows": _json_rows(report.root, depth),
+        "network": stats.name,
+        "settings": dict(stats.graph.settings),
+        "inputs": {node.path: node.type.sizes for node in stats.graph.inputs},
+        "outputs": {output.name: nodes[output.node].type.sizes for output in stats.graph.outputs},
+        "parameters": stats.parameters,
+        "buffers": stats.buffers,
+        "macs": stats.macs,
+        "flops": stats.flops,
+        "training_macs": stats.training_macs,
+        "depth": stats.depth,
     }
+    if report.shows_memory:
+        found["memory"] = _json_memory(stats)
+    if report.shows_fields:
+        found["misaligned"] = [
+            {"path": m.path, "axis": m.axis, "branches": {nodes[b.node].path: float(b.anchor) for b in m.branches}}
+            for m in stats.receptive_fields.misaligned
+        ]
+    return {**found, "rows": _json_rows(report, depth)}
 
 
-def _json_rows(root: Row, depth: int | None) -> list[dict[str, Any]]:
-    """The rows below ``root``; built along the walk, so that deep networks need no deep stack."""
+def _json_memory(stats: Stats) -> dict[str, Any]:
+    memory = stats.memory
+    names = (
+        "batch", "dtype", "device", "optimizer", "parameters", "buffers", "gradients", "optimizer_state", "activations",
+        "concatenations", "training", "inference_peak", "inference",
+    )  # fmt: skip
+    peak = stats.graph.nodes[memory.peak_node].path if memory.peak_node is not None else None
+    return {**{name: getattr(memory, name) for name in names}, "inference_peak_at": peak}
+
+
+def _json_rows(report: Report, depth: int | None) -> list[dict[str, Any]]:
+    """The rows below the network's; built along the walk, so that deep networks need no deep stack."""
     found: dict[int, list[dict[str, Any]]] = {0: []}
-    for level, row in root.walk(depth):
+    for level, row in report.stats.rows(depth):
         if level == 0:
             continue
         found[level] = []
-        found[level - 1].append(
-            {
-                "name": row.name,
-                "kind": row.kind,
-                "path": row.path,
-                "output": row.output.sizes,
-                "parameters": row.parameters,
-                "buffers": row.buffers,
-                "macs": row.macs,
-                "flops": row.flops,
-                "rows": found[level],
-            }
-        )
+        found[level - 1].append({**_json_row(report, row), "rows": found[level]})
     return found[0]
 
 
-def as_csv(reports: Iterable[Report], depth: int | None = None) -> str:
+def _json_row(report: Report, row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": row.name,
+        "kind": row.kind,
+        "path": row.path,
+        "output": row.output.sizes,
+        "parameters": row.parameters,
+        "buffers": row.buffers,
+        "macs": row.macs,
+        "flops": row.flops,
+    }
+    if report.shows_memory:
+        found["memory"] = report.stats.kept(row)
+    if report.shows_fields:
+        field = report.stats.receptive_fields.of(row.node) if row.node >= 0 else None
+        found["receptive_field"] = [_json_axis(axis) for axis in field.axes] if field is not None else None
+    return found
+
+
+def _json_axis(axis: AxisField) -> dict[str, Any]:
+    stride, offset = axis.stride, axis.offset
+    return {
+        "size": axis.size,
+        "stride": None if stride is None else float(stride),
+        "offset": None if offset is None else float(offset),
+        "whole": axis.is_whole,
+    }
+
+
+def as_csv(reports: Sequence[Report], depth: int | None = None) -> str:
     """One line for each row of each network; level 0 is the network itself."""
-    titles = ("spec", "level", "path", "name", "kind", "output", "parameters", "buffers", "macs", "flops")
+    titles = ["spec", "level", "path", "name", "kind", "output", "parameters", "buffers", "macs", "flops"]
+    more = [name for name in reports[0].columns if name == "memory" or name in FIELD_COLUMNS] if reports else []
     rows = [
         [report.spec, str(level), row.path, row.name, row.kind, str(row.output)]
         + [str(number) for number in (row.parameters, row.buffers, row.macs, row.flops)]
+        + [_csv_cell(report, name, row) for name in more]
         for report in reports
-        for level, row in report.root.walk(depth)
+        for level, row in report.stats.rows(depth)
     ]
-    return csv_table([Column(title) for title in titles], rows)
+    return csv_table([Column(title) for title in [*titles, *more]], rows)
+
+
+def _csv_cell(report: Report, name: str, row: Row) -> str:
+    if name == "memory":
+        kept = report.stats.kept(row)
+        return "" if kept is None else str(kept)
+    return COLUMNS[name].cell(report.stats, [row])
 
 
 # ---- tables --------------------------------------------------------------------------------------
-
-TREE_COLUMNS = (
-    Column("layer"),
-    Column("kind"),
-    Column("output", right=True),
-    Column("parameters", right=True),
-    Column("share", right=True),
-    Column("MACs", right=True),
-    Column("share", right=True),
-)
 
 
 def as_tables(reports: Sequence[Report], depth: int | None = None, *, markdown: bool = False) -> str:
@@ -139,94 +150,84 @@ def as_tables(reports: Sequence[Report], depth: int | None = None, *, markdown: 
     if len(reports) > 1:
         return _drawn(*comparison(reports), markdown)
     report = reports[0]
-    totals = report.totals()
-    tree = _drawn(TREE_COLUMNS, list(tree_rows(report, depth)), markdown)
+    found = totals(report.stats, report.columns)
+    tree = _drawn(*report_table(report.stats, report.columns, depth), markdown)
     if markdown:
-        return f"{tree}\n{''.join(f'- {name}: {value}' + chr(10) for name, value in totals)}"
-    width = max(len(name) for name, _ in totals)
-    return tree + "\n" + "".join(f"{name:<{width}}  {value}\n" for name, value in totals)
+        return f"{tree}\n{''.join(f'- {name.strip()}: {value}' + chr(10) for name, value in found)}"
+    return tree + "\n" + totals_text(found)
 
 
 def _drawn(columns: Sequence[Column], rows: Cells, markdown: bool) -> str:
     return markdown_table(columns, rows) if markdown else shown_table(columns, rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of the tree: one row, or several in one; ``times`` is how often what is below it is there."""
+def explained_cost(report: Report, *, markdown: bool = False) -> str:
+    """Each kind of op with its formula, and the sums, forward and for a training step."""
+    from archdsl.analysis.cost_formulas import explained
 
-    level: int
-    name: str
-    kind: str
-    output: str
-    parameters: int
-    macs: int
-    times: int = 1
-    below: Sequence[Row] = ()
-
-    def cells(self, total: Cost) -> list[str]:
-        parameters = [f"{self.parameters:,}", share(self.parameters, total.parameters)]
-        macs = [f"{self.macs:,}", share(self.macs, total.macs)]
-        numbers = (parameters if self.parameters else ["", ""]) + (macs if self.macs else ["", ""])
-        return ["  " * self.level + self.name, self.kind, self.output, *numbers]
-
-
-def tree_rows(report: Report, depth: int | None = None) -> Iterator[list[str]]:
-    """The cells of the tree: equal neighbours in one row, ``depth`` levels (2) below the network."""
-    folding = Folding(report.root)
-    deepest = DEFAULT_DEPTH if depth is None else depth
-    pending = [_run_line(0, [report.root], 1)]
-    while pending:
-        line = pending.pop()
-        yield line.cells(report.cost)
-        if line.level < deepest:
-            lines = [_run_line(line.level + 1, run, line.times) for run in folding.runs(line.below)]
-            pending.extend(reversed(_elided(lines) if depth is None else lines))
-
-
-def _run_line(level: int, run: Sequence[Row], times: int) -> _Line:
-    """Equal neighbours, whose parent is there several times, in one line."""
-    first, last, times = run[0], run[-1], times * len(run)
-    name, kind = first.name, first.kind
-    if len(run) > 1:
-        name += f"-{last.name}" if last.name.isdigit() else f" - {last.name}"
-        kind += f" x {len(run)}"
-    return _Line(
-        level, name, kind, str(first.output), times * first.parameters, times * first.macs, times, first.children
-    )
-
-
-def _elided(lines: list[_Line]) -> list[_Line]:
-    """The lines, with one that sums up the middle where they are too many."""
-    if len(lines) <= MAX_SIBLINGS:
-        return lines
-    half = MAX_SIBLINGS // 2
-    head, middle, tail = lines[:half], lines[half:-half], lines[-half:]
-    parameters, macs = sum(line.parameters for line in middle), sum(line.macs for line in middle)
-    return [*head, _Line(head[0].level, f"... {len(middle):,} more", "", "", parameters, macs), *tail]
-
-
-def share(part: int, total: int) -> str:
-    """``12.3%``."""
-    return f"{100 * part / total:.1f}%" if total else ""
+    stats = report.stats
+    columns = [Column("op"), Column("uses", right=True), Column("MACs", right=True), Column("formula of one use")]
+    rows = [[kind, f"{uses:,}", f"{macs:,}", text] for kind, text, uses, macs in explained(stats)]
+    found = [
+        ("network", report.spec),
+        ("MACs", f"{stats.macs:,} forward, {stats.training_macs:,} for a training step"),
+        ("FLOPs (2 x MACs)", f"{stats.flops:,} forward, {2 * stats.training_macs:,} for a training step"),
+    ]
+    return _drawn(columns, rows, markdown) + "\n" + totals_text(found)
 
 
 def comparison(reports: Sequence[Report]) -> tuple[list[Column], list[list[str]]]:
-    """Totals, then the sections' parameters and MACs: a column for each network."""
-    columns = [Column(""), *(Column(title, right=True) for title in _titles(reports))]
-    totals = [report.totals() for report in reports]
-    rows = [[name, *(total[i][1] for total in totals)] for i, (name, _) in enumerate(totals[0])]
-    sections = [_sections(report.root) for report in reports]
+    """Totals, then the sections' parameters and MACs: a column for each network, and how it differs from the first."""
+    titles = _titles(reports)
+    columns = [Column(""), Column(titles[0], right=True)]
+    for title in titles[1:]:
+        columns += [Column(title, right=True), Column("", right=True)]
+    rows = [_compared(name, values) for name, values in _totals(reports)]
+    sections = [_sections(report.stats.root) for report in reports]
     for name in dict.fromkeys(name for found in sections for name in found):
         numbers = [found.get(name) for found in sections]
-        rows.append([f"{name}: parameters", *(f"{n[0]:,}" if n else "" for n in numbers)])
-        rows.append([f"{name}: MACs", *(f"{n[1]:,}" if n else "" for n in numbers)])
+        rows.append(_compared(f"{name}: parameters", [n and n[0] for n in numbers]))
+        rows.append(_compared(f"{name}: MACs", [n and n[1] for n in numbers]))
     return columns, rows
+
+
+def _totals(reports: Sequence[Report]) -> list[tuple[str, list[Any]]]:
+    """Each total's name with its values, numbers as numbers."""
+    numbers: dict[str, list[Any]] = {
+        "parameters": [report.stats.parameters for report in reports],
+        "buffers": [report.stats.buffers for report in reports],
+        "MACs": [report.stats.macs for report in reports],
+        "FLOPs (2 x MACs)": [report.stats.flops for report in reports],
+        "depth": [report.stats.depth for report in reports],
+    }
+    texts = [dict(totals(report.stats, report.columns)) for report in reports]
+    names = dict.fromkeys(name for found in texts for name in found)
+    return [(name, numbers.get(name) or [found.get(name, "") for found in texts]) for name in names]
+
+
+def _compared(name: str, values: Sequence[Any]) -> list[str]:
+    """The cells of a line; after the first network's each has its difference beside it."""
+    cells = [name, _text(values[0])]
+    for value in values[1:]:
+        cells += [_text(value), _difference(values[0], value)]
+    return cells
+
+
+def _text(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else value or ""
+
+
+def _difference(first: Any, value: Any) -> str:
+    """``+12.3%``; ``x 14.2`` where percent are too many."""
+    if not isinstance(first, int) or not isinstance(value, int) or not first or first == value:
+        return ""
+    change = 100 * (value - first) / first
+    return f"x {value / first:.1f}" if change >= 1000 else f"{change:+.1f}%"
 
 
 def _titles(reports: Sequence[Report]) -> list[str]:
     """The networks' names, or the specs as given where names are not enough."""
-    names = [report.graph.name for report in reports]
+    names = [report.stats.name for report in reports]
     return names if len(set(names)) == len(names) else [report.spec for report in reports]
 
 

@@ -1,25 +1,18 @@
-"""Tables: aligned text, rich on a terminal, Markdown, CSV."""
+"""Tables for stdout: rich on a terminal, plain elsewhere."""
 
 from __future__ import annotations
 
-import csv
 import io
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from archdsl.analysis.text_tables import Cells as Cells
+from archdsl.analysis.text_tables import Column as Column
+from archdsl.analysis.text_tables import csv_table as csv_table
+from archdsl.analysis.text_tables import markdown_table as markdown_table
+from archdsl.analysis.text_tables import text_table as text_table
 
 from .output import coloured, on_terminal
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A heading and the side on which its cells align."""
-
-    title: str
-    right: bool = False
-
-
-Cells = Sequence[Sequence[str]]
 
 _SHORTEST_NAME = 12
 """Characters of a name that are shown however narrow the terminal is."""
@@ -30,18 +23,6 @@ _ENDLESS = 10_000
 def shown_table(columns: Sequence[Column], rows: Cells) -> str:
     """The table for stdout: drawn by rich where a person looks at it, aligned text otherwise."""
     return _rich_table(columns, rows) if on_terminal() else text_table(columns, rows)
-
-
-def text_table(columns: Sequence[Column], rows: Cells) -> str:
-    """Columns two spaces apart, a rule below the headings."""
-    widths = [max(map(len, cells)) for cells in zip([column.title for column in columns], *rows, strict=True)]
-    lines = [[column.title for column in columns], ["-" * width for width in widths], *rows]
-    return "".join("  ".join(_aligned(line, columns, widths)).rstrip() + "\n" for line in lines)
-
-
-def _aligned(line: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
-    cells = zip(line, columns, widths, strict=True)
-    return [cell.rjust(width) if column.right else cell.ljust(width) for cell, column, width in cells]
 
 
 def _rich_table(columns: Sequence[Column], rows: Cells) -> str:
@@ -92,24 +73,3 @@ def _rounded(cell: str) -> str:
         return cell
     scale, unit = next((10**power, unit) for power, unit in ((12, "T"), (9, "G"), (6, "M")) if int(digits) >= 10**power)
     return f"{int(digits) / scale:.3f}{unit}"
-
-
-def markdown_table(columns: Sequence[Column], rows: Cells) -> str:
-    """A table as GitHub's Markdown has it; leading spaces, which show the tree, are kept."""
-    rules = ["---:" if column.right else "---" for column in columns]
-    lines = [[column.title for column in columns], rules, *([_markdown_cell(cell) for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _markdown_cell(text: str) -> str:
-    indent = len(text) - len(text.lstrip(" "))
-    return "&nbsp;" * indent + text[indent:].replace("|", "\\|")
-
-
-def csv_table(columns: Sequence[Column], rows: Cells) -> str:
-    """RFC 4180, with plain line ends."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([column.title for column in columns])
-    writer.writerows(rows)
-    return stream.getvalue()

@@ -44,6 +44,7 @@ TAKES = {
     "OptionalInt": "a whole number or `none`",
     "Number": "a number",
     "PositiveNumber": "a number above 0",
+    "Epsilon": "a number above 0 and below 1",
     "Probability": "a number from 0 to 1",
     "OptionalProbability": "a number from 0 to 1, or `none`",
     "Flag": "`true` or `false`",

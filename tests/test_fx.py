@@ -319,6 +319,8 @@ def test_meta_and_other_types() -> None:
     graph = residual()
     assert {p.device.type for p in to_graph_module(graph, device="meta").parameters()} == {"meta"}
     assert {p.dtype for p in to_graph_module(graph, dtype=torch.bfloat16).parameters()} == {torch.bfloat16}
+    blurred = to_graph_module(archdsl.load("network n {\n input 3x8x8\n blurpool(3)\n}"), dtype=torch.float64)
+    assert {buffer.dtype for buffer in blurred.buffers()} == {torch.float64}
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense", "fpga"])

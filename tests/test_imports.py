@@ -30,22 +30,26 @@ ROOMS: dict[str, set[str]] = {
     "parser": {"collection", "source", "diagnostics", "limits", "syntax"},
     "ops": {"diagnostics", "shapes"},
     "graph": FOUNDATION | {"ops"},
-    "analysis": COMPILED,
+    "analysis": COMPILED | {"units"},
     "passes": COMPILED,
     "elaborate": COMPILED | {"syntax", "parser", "bundled_specs", "analysis"},
     "layers": set(),
     "backends": COMPILED | {"analysis", "layers"},
     "user_ops": COMPILED | {"backends"},
     "compiler": COMPILED
-    | {"user_ops", "rendering", "syntax", "parser", "bundled_specs", "elaborate", "passes", "backends"},
-    "": COMPILED | {"bundled_specs", "compiler"},
-    "cli": COMPILED | {"", "bundled_specs", "rendering", "analysis", "compiler", "backends"},
+    | {"analysis", "user_ops", "rendering", "syntax", "parser", "bundled_specs", "elaborate", "passes", "backends"},
+    "units": {"diagnostics"},
+    "solving": COMPILED | {"user_ops", "elaborate", "analysis", "compiler", "units"},
+    "": COMPILED | {"bundled_specs", "compiler", "solving"},
+    "cli": COMPILED | {"units", "", "bundled_specs", "rendering", "analysis", "compiler", "backends", "solving"},
 }
 """Each part of the compiler and the parts it may import; "" is ``archdsl/__init__.py``."""
 
 PART_OF = {
     "__main__": "cli",
     "starting_spec": "compiler",
+    "closed_forms": "solving",
+    "variables": "solving",
     "excerpts": "rendering",
     "explanations": "rendering",
     "citations": "rendering",

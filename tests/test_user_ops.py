@@ -261,7 +261,8 @@ class Entry:
 
     value = "mirror_package:Mirrored"
 
-    def __init__(self, loaded: object) -> None:
+    def __init__(self, name: str, loaded: object) -> None:
+        self.name = name
         self._loaded = loaded
 
     def load(self) -> object:
@@ -271,15 +272,13 @@ class Entry:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, name: str, loaded: object) -> list[str]:
-    """Installs an entry point; gives the list of names that are asked for."""
+    """Installs an entry point; gives the list of groups that are asked for."""
     asked: list[str] = []
 
-    def entry_points(*, group: str, name: str) -> list[Entry]:
-        assert group == "archdsl.ops"
-        asked.append(name)
-        return [Entry(loaded)] if name == wanted else []
+    def entry_points(*, group: str) -> list[Entry]:
+        asked.append(group)
+        return [Entry(name, loaded), Entry("another", HalvedOp)]
 
-    wanted = name
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     return asked
 
@@ -289,9 +288,17 @@ def test_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "network net {\n    input 4x8x8\n    halved\n}\n"
     assert archdsl.load(text).nodes[-1].type.sizes == (2, 8, 8)
     assert archdsl.check(text) == []
+    assert set(asked) == {"archdsl.ops"}
     asked.clear()
     archdsl.load("resnet18")
     assert asked == []
+
+
+def test_packages_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = offer(monkeypatch, "halved", HalvedOp)
+    unknown = " -> ".join(f"unknown{i}" for i in range(20))
+    assert len(archdsl.check(f"network net {{\n    input 4x8x8\n    {unknown}\n}}\n")) == 20
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

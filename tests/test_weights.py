@@ -109,12 +109,36 @@ def test_all_that_does_not_fit_is_listed(module: nn.Module, state: State, tmp_pa
     )
 
 
-def test_long_lists_are_cut(module: nn.Module, tmp_path: Path) -> None:
-    torch.save({"unrelated": torch.zeros(2, 3)}, tmp_path / "none.pth")
+def test_many_keys_are_listed_by_module(module: nn.Module, tmp_path: Path) -> None:
+    many = {f"{part}.{i}.weight": torch.zeros(2) for part in ("encoder", "decoder") for i in range(30)}
+    torch.save({**many, "scale": torch.zeros(2, 3)}, tmp_path / "none.pth")
     found = refusal(module, tmp_path / "none.pth")
-    parameters = sum(not key.endswith("num_batches_tracked") for key in module.state_dict())
-    assert len(found.notes) == 22
-    assert f"missing: and {parameters - 20} more" in found.notes
+    missing = [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
+    assert [note for note in found.notes if note.startswith("not in")] == [
+        "not in the model: encoder.* (30 keys)",
+        "not in the model: decoder.* (30 keys)",
+        "not in the model: scale",
+    ]
+    groups = [note.removeprefix("missing: ") for note in found.notes if note.startswith("missing")]
+    held = [key for group in groups for key in missing if key.startswith(group.partition("*")[0])]
+    assert 1 < len(groups) <= 20
+    assert sorted(held) == sorted(missing)
+    assert all(f"({sum(key.startswith(group.partition('*')[0]) for key in missing)} keys)" in group
+               for group in groups if "*" in group)  # fmt: skip
+
+
+def test_lists_too_long_even_so_are_cut(module: nn.Module, tmp_path: Path) -> None:
+    torch.save({f"tensor{i}": torch.zeros(2) for i in range(50)}, tmp_path / "flat.pth")
+    notes = refusal(module, tmp_path / "flat.pth").notes
+    assert sum(note.startswith("not in the model") for note in notes) == 21
+    assert "not in the model: and 30 more" in notes
+
+
+def test_a_key_alike_is_offered_only_with_the_same_shape(module: nn.Module, state: State, tmp_path: Path) -> None:
+    state["fc.weights"] = torch.zeros(7)
+    del state["fc.weight"]
+    torch.save(state, tmp_path / "other.pth")
+    assert "missing: fc.weight" in refusal(module, tmp_path / "other.pth").notes
 
 
 class Code:

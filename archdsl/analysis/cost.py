@@ -82,6 +82,31 @@ def _elements(specs: Iterable[ParameterSpec]) -> int:
     return sum(spec.elements for spec in specs)
 
 
+def training_macs(graph: Graph) -> int:
+    """Multiply-accumulates of one example's training step: forward, and the gradients of weights and activations.
+
+    Each product is computed once forward, once for its weights, and once for its input where a gradient goes on from
+    there, which it does not at a network's first layer. Auxiliary branches count, as training computes them.
+    """
+    total = 0
+    needs_gradient: list[bool] = []
+    known: dict[tuple[int, Types], tuple[bool, int, int]] = {}
+    for node in graph.nodes:
+        types = tuple([graph.nodes[i].type for i in node.inputs])
+        key = (id(node.op), types)
+        found = known.get(key)
+        if found is None:
+            macs = node.op.macs(types, node.type)
+            learns = bool(node.op.parameters(types))
+            found = known[key] = (learns, macs, node.op.input_gradient_macs(types, node.type) if macs else 0)
+        learns, macs, for_input = found
+        reached = any(needs_gradient[i] for i in node.inputs)
+        needs_gradient.append(learns or reached)
+        backward = (2 * macs if reached else 2 * macs - for_input) if learns else macs * reached
+        total += macs + backward
+    return total
+
+
 def _depth(graph: Graph, costs: tuple[OpCost, ...]) -> int:
     depths: list[int] = []
     for node, own in zip(graph.nodes, costs, strict=True):

@@ -16,14 +16,15 @@ class Row:
     """A scope or a layer; a scope's numbers are the sums of its children's.
 
     ``name`` is the last part of its path (``layer1``), or what an unnamed section is called; ``kind`` the op,
-    the block's name, or the kind of scope; ``output`` the type of what leaves it; ``count`` how many equal
-    neighbours it stands for, whose numbers it sums.
+    the block's name, or the kind of scope; ``output`` the type of what leaves it, and ``node`` the id of the node that
+    made that (-1 where nothing leaves a scope).
     """
 
     name: str
     kind: str
     path: str
     output: TensorType
+    node: int = -1
     parameters: int = 0
     buffers: int = 0
     macs: int = 0
@@ -52,7 +53,7 @@ def table(graph: Graph, costs: Cost | None = None) -> Row:
     for node, own in zip(graph.nodes, costs.nodes, strict=True):
         parent = rows.scope(node.scope)
         name = node.path[len(node.scope.path) + 1 :] if node.scope.path else node.path
-        row = Row(name, node.op.kind, node.path, node.type, own.parameters, own.buffers, own.macs)
+        row = Row(name, node.op.kind, node.path, node.type, node.id, own.parameters, own.buffers, own.macs)
         parent.children.append(row)
     _sum_up(rows.root)
     return rows.root
@@ -62,6 +63,7 @@ class _Rows:
     """One row for each scope, made when its first node appears."""
 
     def __init__(self, graph: Graph) -> None:
+        self._nodes = graph.nodes
         self._outputs = _scope_outputs(graph)
         self._rows: dict[Scope, Row] = {}
         self.root = self.scope(graph.root)
@@ -82,8 +84,10 @@ class _Rows:
         return self._rows[scope]
 
     def _new(self, scope: Scope) -> Row:
-        output = self._outputs.get(scope, TensorType((), "free"))
-        return Row(_scope_name(scope), _scope_kind(scope), scope.path, output, is_section=scope.kind in SECTION_KINDS)
+        node = self._outputs.get(scope, -1)
+        output = self._nodes[node].type if node >= 0 else TensorType((), "free")
+        is_section = scope.kind in SECTION_KINDS
+        return Row(_scope_name(scope), _scope_kind(scope), scope.path, output, node, is_section=is_section)
 
 
 def _scope_name(scope: Scope) -> str:
@@ -96,8 +100,8 @@ def _scope_kind(scope: Scope) -> str:
     return scope.name if scope.kind == "block" and scope.name else "seq" if scope.kind == "sequence" else scope.kind
 
 
-def _scope_outputs(graph: Graph) -> dict[Scope, TensorType]:
-    """The type of the last tensor that leaves each scope, those of auxiliary branches aside."""
+def _scope_outputs(graph: Graph) -> dict[Scope, int]:
+    """The node whose tensor leaves each scope last, those of auxiliary branches aside."""
     last: dict[Scope, int] = {}
     for node in graph.nodes:
         for source in node.inputs:
@@ -107,7 +111,7 @@ def _scope_outputs(graph: Graph) -> dict[Scope, TensorType]:
     for output in graph.outputs:
         scope = graph.nodes[output.node].scope
         _leave(last, scope, output.node, set(_around_auxiliary(scope)) if output.auxiliary else set())
-    return {scope: graph.nodes[node].type for scope, node in last.items()}
+    return last
 
 
 def _leave(last: dict[Scope, int], origin: Scope, node: int, within: set[Scope]) -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache, partial
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import torch
@@ -115,7 +116,8 @@ class ModuleFactory:
         module_class: type[nn.Module] = resolve(call.target)
         if not _takes_device(call.target):
             module = module_class(*call.args, **call.kwargs)
-            return module.to(self._device, self._dtype) if module.state_dict() else module
+            has_tensors = any(True for _ in chain(module.parameters(), module.buffers()))
+            return module.to(self._device, self._dtype) if has_tensors else module
         arguments = {**call.kwargs, "device": self._device, "dtype": self._dtype}
         if not issubclass(module_class, _WITH_LARGE_WEIGHTS):
             return module_class(*call.args, **arguments)

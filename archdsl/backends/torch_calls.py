@@ -88,6 +88,7 @@ def local_name(target: str) -> str:
 
 Rule = Callable[[Any, Types], TorchCall]
 
+
 def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
     """The call for ``op`` on inputs of these types; ``in_place``: an activation that overwrites its input.
 

@@ -21,7 +21,7 @@ _DOTTED_NAME = re.compile(r"\.(norm|relu|conv)\.([12])\.")
 """In keys of torchvision's published DenseNet checkpoints, from when names could hold dots: ``norm.1``."""
 
 _LISTED = 20
-"""How many keys of each fault are listed."""
+"""How many lines each fault takes at most."""
 
 
 def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -115,10 +115,10 @@ def _require_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], name: s
     misshapen = [key for key in state if key in own and state[key].shape != own[key].shape]
     if not missing and not extra and not misshapen:
         return
-    nearest = {key: get_close_matches(key, extra[:1000], 1, 0.8) for key in missing[:_LISTED]}
+    offered = {key: _renamed(key, own, state, extra) for key in missing} if len(missing) <= _LISTED else {}
     notes = [
-        *_listed("missing", [f"{key}{_hint(nearest.get(key, []))}" for key in missing]),
-        *_listed("not in the model", extra),
+        *_listed("missing", [line + offered.get(line, "") for line in _grouped(missing)]),
+        *_listed("not in the model", _grouped(extra)),
         *_listed("other shape", [f"{key}: {_sizes(state[key])}, model has {_sizes(own[key])}" for key in misshapen]),
     ]
     counts = ((missing, "missing"), (extra, "not in the model"), (misshapen, "of another shape"))
@@ -133,8 +133,26 @@ def _listed(title: str, lines: list[str]) -> Iterable[str]:
         yield f"{title}: and {len(lines) - _LISTED} more"
 
 
-def _hint(candidates: list[str]) -> str:
-    return f" (the file has {candidates[0]})" if candidates else ""
+def _grouped(keys: list[str]) -> list[str]:
+    """The keys; of more than can be listed, those of one module as ``layer4.* (120 keys)``, of the deepest that fit."""
+    if len(keys) <= _LISTED:
+        return keys
+    deepest = max(key.count(".") for key in keys)
+    groups: dict[str, list[str]] = {}
+    for depth in range(deepest, 0, -1):
+        groups = {}
+        for key in keys:
+            groups.setdefault(".".join(key.split(".")[: min(depth, key.count("."))]) or key, []).append(key)
+        if len(groups) <= _LISTED:
+            break
+    return [f"{name}.* ({len(held)} keys)" if len(held) > 1 else held[0] for name, held in groups.items()] or keys
+
+
+def _renamed(key: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], extra: list[str]) -> str:
+    """The key of the file that the missing one may have there: one alike, of a tensor of the same shape."""
+    alike = [other for other in extra[:1000] if state[other].shape == own[key].shape]
+    near = get_close_matches(key, alike, 1, 0.8)
+    return f" (the file has {near[0]})" if near else ""
 
 
 def _sizes(tensor: Tensor) -> str:

@@ -13,6 +13,7 @@ from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.layers import Applier
 from archdsl.elaborate.naming import Place
 from archdsl.elaborate.session import SectionOverride, Session
+from archdsl.elaborate.unused import UnusedLayers
 from archdsl.elaborate.values import FAILED, BlockValue, FunctionValue
 from archdsl.graph import Node, OutputRef
 
@@ -24,6 +25,7 @@ class BodyRunner:
         self.session = session
         self.applier = applier
         self.evaluator = applier.evaluator
+        self.unused = UnusedLayers(session.reporter)
         applier.bodies = self
         self._by_type: dict[type, Callable[[Any, Environment, Place, Node], Node]] = {
             syntax.Step: self._step,
@@ -43,6 +45,7 @@ class BodyRunner:
         self.open_defaults(body, environment)
         for statement in body.statements:
             tensor = self.run_statement(statement, environment, place, tensor)
+        self.unused.check(body, environment)
         return tensor
 
     def run_statement(self, statement: syntax.Statement, environment: Environment, place: Place, tensor: Node) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from archdsl.elaborate.naming import Names, Place
@@ -28,6 +29,15 @@ class GraphBuilder:
         """Remembers the scope, so that its merges are named at the end."""
         self._names.append(names)
         return names
+
+    def is_done_around(self, path: str, built: Iterable[str]) -> bool:
+        """Whether a step at ``path`` is done in a scope around those that are being built (none: nowhere)."""
+        return any(
+            names.wires.find(path) is not None
+            for names in self._names
+            for inner in built
+            if not names.path or inner.startswith(f"{names.path}.")
+        )
 
     def op(self, op_type: type[Op], arguments: dict[str, Any]) -> Op:
         """The op with these arguments; equal ones are one object. Raises pydantic's ValidationError.

@@ -12,16 +12,19 @@ from archdsl import syntax
 from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, suggestion
+from archdsl.elaborate.habits import Written, hidden_channels, refusal_help, repetition_help, surplus_help
 from archdsl.elaborate.values import (
     BlockValue,
     Given,
     InitializerReference,
     InitializerValue,
+    LayerValue,
     OpReference,
     Rounded,
     describe,
     whole,
 )
+from archdsl.graph import Node
 from archdsl.ops import OPS
 from archdsl.ops.base import Op
 from archdsl.source import Span
@@ -46,6 +49,8 @@ def split_arguments(
     """Evaluates a call's arguments. Raises Fault E214 where a name is given twice."""
     given = Arguments()
     for argument in arguments:
+        if isinstance(argument.value, syntax.Labelled) and isinstance(argument.value.layer, _NEVER_LAYERS):
+            raise _labelled(evaluator, argument.value)
         value = Given(evaluator.evaluate(argument.value, environment), argument.value.span)
         if argument.name is None:
             given.positional.append(value)
@@ -57,9 +62,22 @@ def split_arguments(
     return given
 
 
-def _twice(evaluator: Evaluator, name: str, span: Span, first: Span | None) -> Fault:
+_NEVER_LAYERS = (syntax.Constant, syntax.RoundedNumber, syntax.String, syntax.Unary, syntax.ListOf, syntax.Dims)
+"""What no label stands before: no layers, or such as make no step."""
+
+
+def _labelled(evaluator: Evaluator, argument: syntax.Labelled) -> Fault:
+    message = "a label names a step, and this is an argument"
+    return evaluator.fault("E215", message, argument.span, help=_by_name(argument))
+
+
+def _by_name(argument: syntax.Labelled) -> str:
+    return f"write `{argument.label.span.text.strip(chr(34))} = {argument.layer.span.text}`"
+
+
+def _twice(evaluator: Evaluator, name: str, span: Span, first: Span | None, help: str = "") -> Fault:
     labels = (Label(first, "given here already"),) if first else ()
-    return evaluator.fault("E214", f"the argument `{name}` is given twice", span, labels=labels)
+    return evaluator.fault("E214", f"the argument `{name}` is given twice", span, labels=labels, help=help)
 
 
 def match_names(
@@ -72,15 +90,22 @@ def match_names(
         listed = f": {', '.join(names)}" if names else ""
         count = len(given.positional)
         message = f"`{callee}` gets {count} argument{'s' if count > 1 else ''} but {takes}{listed}"
-        raise evaluator.fault("E213", message, extra.span or call)
+        help_ = surplus_help(callee, written(given.positional))
+        raise evaluator.fault("E213", message, extra.span or call, help=help_)
     matched = dict(zip(names, given.positional, strict=False))
     for name, value in given.named.items():
         if name in matched:
-            raise _twice(evaluator, name, given.names[name], matched[name].span)
+            help_ = repetition_help(callee, written(given.positional), name)
+            raise _twice(evaluator, name, given.names[name], matched[name].span, help_)
         if name not in names:
             raise unknown_argument(evaluator, callee, name, names, given.names[name])
         matched[name] = value
     return matched
+
+
+def written(arguments: Iterable[Given]) -> list[Written]:
+    """Positional arguments as habits are told by: their values and how they are written."""
+    return [Written(each.value, each.span.text if each.span else "...") for each in arguments]
 
 
 def unknown_argument(evaluator: Evaluator, callee: str, name: str, names: Iterable[str], span: Span) -> Fault:
@@ -139,9 +164,9 @@ class OpCalls:
         self, name: str, op_type: type[Op], arguments: tuple[syntax.Argument, ...], environment: Environment, call: Span
     ) -> tuple[Op, dict[str, Given]]:
         """The op, and its arguments with their places. Raises Fault."""
-        if len(arguments) == 0:
-            matched: dict[str, Given] = {}
-        else:
+        given: Arguments | None = None
+        matched: dict[str, Given] = {}
+        if arguments:
             given = split_arguments(self.evaluator, arguments, environment)
             matched = match_names(self.evaluator, name, self.fields(op_type), given, call)
         defaults = self._defaults(name, op_type.model_fields, environment.defaults)
@@ -150,7 +175,22 @@ class OpCalls:
         try:
             return self.evaluator.session.builder.op(op_type, values), merged
         except (ValidationError, TypeError) as error:
-            raise self._refused(name, merged, call, error) from None
+            raise self._refused(name, merged, call, error, given.positional if given else []) from None
+
+    def refuse_hidden_channels(
+        self, reference: OpReference, arguments: tuple[syntax.Argument, ...], given: Mapping[str, Given], tensor: Node
+    ) -> None:
+        """Raises Fault E215 where a convolution's arguments are those of PyTorch, input channels first."""
+        padding = given.get("padding")
+        if tensor.id < 0 or padding is None:
+            return
+        names = zip(self.fields(reference.op), arguments, strict=False)
+        positional = written(given[name] for name, argument in names if argument.name is None)
+        help_ = hidden_channels(reference.name, positional, padding.value, tensor.type.sizes[0])
+        if help_:
+            kernel = given["kernel_size"]
+            message = f"`{reference.name}` would have a kernel of {kernel.value} with a padding of {padding.value}"
+            raise self.evaluator.fault("E215", message, kernel.span, help=f"{help_}; if it is meant, name the kernel")
 
     def _plain(self, value: object) -> object:
         if isinstance(value, InitializerReference):
@@ -234,25 +274,40 @@ class OpCalls:
         found = (module.find(name) for module in (environment.module, *session.bases))
         return next((f[1] for f in found if f is not None and isinstance(f[1], syntax.Block)), None)
 
-    def _refused(self, name: str, given: Mapping[str, Given], call: Span, error: Exception) -> Fault:
+    def _refused(
+        self, name: str, given: Mapping[str, Given], call: Span, error: Exception, positional: list[Given]
+    ) -> Fault:
         """The fault for the first argument that the op refuses; those for the others are reported already."""
         if not isinstance(error, ValidationError):
             return self.evaluator.fault("E215", f"`{name}` cannot take these arguments", call)
-        first, *others = [refused_argument(self.evaluator, name, given, call, each) for each in error.errors()]
+        first, *others = [
+            refused_argument(self.evaluator, name, given, call, each, positional) for each in error.errors()
+        ]
         for fault in others:
             self.evaluator.session.reporter.report(fault)
         return first
 
 
-def refused_argument(evaluator: Evaluator, callee: str, given: Mapping[str, Given], call: Span, error: Any) -> Fault:
+def refused_argument(
+    evaluator: Evaluator,
+    callee: str,
+    given: Mapping[str, Given],
+    call: Span,
+    error: Any,
+    positional: Iterable[Given] = (),
+) -> Fault:
     """The fault for one of pydantic's errors: E211 for a missing argument, else E215."""
     argument = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] == "missing":
         return evaluator.fault("E211", f"`{callee}` needs the argument `{argument}`", call)
     value = given.get(argument)
-    return evaluator.fault(
-        "E215", refusal(callee, argument, error, value), value.span if value and value.span else call
-    )
+    worth = value.value if value else None
+    if isinstance(worth, LayerValue) and isinstance(worth.expression, syntax.Labelled):
+        help_ = _by_name(worth.expression)
+    else:
+        help_ = refusal_help(callee, written(positional), error, worth)
+    place = value.span if value and value.span else call
+    return evaluator.fault("E215", refusal(callee, argument, error, value), place, help=help_)
 
 
 def refusal(callee: str, argument: str, error: Any, given: Given | None) -> str:

@@ -11,7 +11,7 @@ from archdsl.elaborate.environment import DoneStep, Environment
 from archdsl.elaborate.faults import Fault, Poisoned, suggestion
 from archdsl.elaborate.functions import Functions
 from archdsl.elaborate.operators import Operators, length_of
-from archdsl.elaborate.session import MISSING, Session, Unevaluated
+from archdsl.elaborate.session import MISSING, Session, Unevaluated, wire_help
 from archdsl.elaborate.values import (
     FAILED,
     LAYERS,
@@ -123,11 +123,8 @@ class Evaluator:
         path = self.text(expression.path, environment)
         step = environment.wires.find(path)
         if step is None:
-            known = list(dict.fromkeys(environment.wires.names()))
-            offered = suggestion(path, known) or (
-                "steps done so far: " + ", ".join(f"`@{name}`" for name in known[-8:]) if known else ""
-            )
-            raise self.fault("E204", f"no step named `{path}` is done here", expression.span, help=offered)
+            help_ = wire_help(self.session, path, expression.span, environment)
+            raise self.fault("E204", f"no step named `{path}` is done here", expression.span, help=help_)
         return step
 
     def _entry(self, expression: syntax.BlockInput, environment: Environment) -> object:
@@ -155,9 +152,18 @@ class Evaluator:
                 "E205",
                 f"a tensor of shape {type_} ({type_.layout}) has no `.{name}`",
                 expression.name.span,
-                help=suggestion(name, _TENSOR_ATTRIBUTES) or "known: " + ", ".join(_TENSOR_ATTRIBUTES),
+                help=self._path_help(expression, environment)
+                or suggestion(name, _TENSOR_ATTRIBUTES)
+                or "known: " + ", ".join(_TENSOR_ATTRIBUTES),
             )
         return found
+
+    def _path_help(self, expression: syntax.Attribute, environment: Environment) -> str:
+        """``@h.a`` where a step ``a`` stands inside the step ``h``."""
+        if not isinstance(expression.value, syntax.Wire):
+            return ""
+        path = f"{self.text(expression.value.path, environment)}.{expression.name.name}"
+        return f'the step inside it is `@"{path}"`' if environment.wires.find(path) else ""
 
     # ---- literals --------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 
 from archdsl.diagnostics import Diagnostic, ErrorCode, Label, Problems
@@ -56,6 +57,8 @@ class Reporter:
         self.limits = limits
         self.problems = Problems()
         self.chain: list[tuple[str, Span]] = []
+        self.shape_help = ""
+        """What the first fault of shapes may come from, beside its own help."""
 
     def fault(
         self,
@@ -74,7 +77,11 @@ class Reporter:
         return Fault(Diagnostic(code, message, primary, labels, notes, (help,) if help else ()))
 
     def report(self, fault: Fault) -> None:
-        self.problems.add(fault.diagnostic)
+        diagnostic = fault.diagnostic
+        if self.shape_help and diagnostic.code.startswith("E3"):
+            diagnostic = replace(diagnostic, help=(*diagnostic.help, self.shape_help))
+            self.shape_help = ""
+        self.problems.add(diagnostic)
         if len(self.problems) >= MAX_PROBLEMS or fault.diagnostic.code.startswith("E5"):
             raise Stopped
 

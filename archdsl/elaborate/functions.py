@@ -90,6 +90,10 @@ class Functions:
         except BadCall as error:
             raise self.fault("E215", f"`{callee.name}` {error}", expression.span) from None
         except TypeError:
-            raise self.fault("E211", f"`{callee.name}` does not take these arguments", expression.span) from None
+            help_ = ""
+            if len(positional) > 1 and not named and callee.name in ("sum", "product", "concat", "len", "enumerate"):
+                help_ = f"give a list: `{callee.name}([{', '.join(a.value.span.text for a in expression.arguments)}])`"
+            message = f"`{callee.name}` does not take these arguments"
+            raise self.fault("E211", message, expression.span, help=help_) from None
         except (ValueError, OverflowError) as error:
             raise self.fault("E215", f"`{callee.name}` has no value here: {error}", expression.span) from None

@@ -12,6 +12,7 @@ from archdsl.elaborate.calls import OpCalls, bind_parameters, split_arguments
 from archdsl.elaborate.environment import DoneStep, Environment, Wires
 from archdsl.elaborate.expressions import Evaluator
 from archdsl.elaborate.faults import Fault, Poisoned
+from archdsl.elaborate.habits import MIN_HIDING
 from archdsl.elaborate.merges import Merger
 from archdsl.elaborate.naming import Names, Place
 from archdsl.elaborate.repeats import Repeater
@@ -293,6 +294,8 @@ class Applier:
         name = self.scopes.step_name(place, op_type.step_name, label, span)
         try:
             op, given = self.op_calls.make(reference.name, op_type, arguments, environment, span)
+            if len(arguments) >= MIN_HIDING:
+                self.op_calls.refuse_hidden_channels(reference, arguments, given, tensor)
             inputs = () if op.arity == 0 else (tensor,)
             node = INVALID if tensor.id < 0 else self.steps.add(op, inputs, name, place, span, given)
         except Fault:

@@ -94,8 +94,10 @@ class Merger:
         return self._add(op, [tensor], [spans[2]], place, span)
 
     def _number_last(self, operator: str, number: object, spans: tuple[Span, Span, Span]) -> Fault:
+        scaled = f"the number comes first: `{_as_float(number)} * ...`"
+        is_count = isinstance(number, int) and number >= 0
         offered = {
-            "*": f"the number comes first: `{_as_float(number)} * ...`",
+            "*": f"to repeat it write `{spans[0].text} x {number}`; to scale it, {scaled}" if is_count else scaled,
             "+": f"the number comes first: `{number} + ...`",
             "-": "a number of copies is computed in parentheses: `block x (depth - 1)`",
         }

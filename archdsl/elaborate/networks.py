@@ -56,6 +56,7 @@ class NetworkBuilder:
         environment = plan.environment
         environment.wires = wires
         tensor = self._inputs(plan, place, sizes)
+        self.session.reporter.shape_help = _channels_last_help(tensor.type)
         outputs = self._run(plan, environment, place, tensor)
         self._check_overrides()
         self._check_dotted_labels()
@@ -157,6 +158,7 @@ class NetworkBuilder:
                 self._outputs(statement, environment, place, tensor, outputs)
             else:
                 tensor = self.bodies.run_statement(statement, environment, place, tensor)
+        self.bodies.unused.check(plan.body, environment)
         if not outputs:
             outputs["output"] = OutputRef("output", tensor.id)
         self._check_auxiliary(set(outputs), plan)
@@ -254,3 +256,12 @@ def _setting(value: object) -> Setting:
     if isinstance(value, LayerValue):
         return value.expression.span.text
     return getattr(value, "name", None) or describe(value)
+
+
+def _channels_last_help(type_: TensorType) -> str:
+    """For an image whose sizes look like height, width and colours, which is possible but seldom meant."""
+    sizes = type_.sizes
+    if type_.layout != "CHW" or sizes[2] not in (1, 3, 4) or sizes[0] != sizes[1] or sizes[0] <= sizes[2]:
+        return ""
+    meant = format_sizes((sizes[2], sizes[0], sizes[1]))
+    return f"the input has {sizes[0]} channels: if an image of {sizes[2]} is meant, write `input {meant}`"

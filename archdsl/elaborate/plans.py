@@ -13,9 +13,10 @@ from archdsl.elaborate.calls import match_names, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
 from archdsl.elaborate.faults import suggestion
 from archdsl.elaborate.modules import LoadedModule
-from archdsl.elaborate.resolve import descendants, free_names
+from archdsl.elaborate.resolve import free_names
 from archdsl.elaborate.session import FINISHED, Override, SectionOverride, Session
 from archdsl.elaborate.values import Given, describe
+from archdsl.elaborate.walking import descendants
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 
 from archdsl import syntax
 from archdsl.diagnostics import Diagnostic
@@ -11,6 +10,7 @@ from archdsl.elaborate.bases import bases
 from archdsl.elaborate.faults import Reporter
 from archdsl.elaborate.modules import LoadedModule
 from archdsl.elaborate.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
+from archdsl.elaborate.walking import field_names
 from archdsl.limits import Limits
 from archdsl.ops.base import Op
 
@@ -24,20 +24,8 @@ def unknown_names(module: LoadedModule, limits: Limits, ops: Mapping[str, type[O
     found = []
     for name, scope in _uses(module.parsed.declarations, known, module):
         if name.name not in scope and name.name not in ops:
-            found.append(unknown_name(reporter, name, scope).diagnostic)
+            found.append(unknown_name(reporter, name, module, scope).diagnostic)
     return found
-
-
-def descendants(node: syntax.Node) -> Iterator[syntax.Node]:
-    """The node and all nodes inside it."""
-    pending: list[object] = [node]
-    while pending:
-        found = pending.pop()
-        if isinstance(found, syntax.Node):
-            yield found
-            pending.extend(getattr(found, name) for name in _field_names(found))
-        elif isinstance(found, tuple):
-            pending.extend(found)
 
 
 def free_names(node: syntax.Node, module: LoadedModule) -> Iterator[str]:
@@ -86,7 +74,7 @@ def _parts(node: syntax.Node, scope: Scope, module: LoadedModule) -> Iterator[tu
         case syntax.Default():
             yield node.arguments, scope
         case _:
-            yield from ((getattr(node, name), scope) for name in _field_names(node))
+            yield from ((getattr(node, name), scope) for name in field_names(node))
 
 
 def _with_parameters(
@@ -105,7 +93,3 @@ def _inherited_names(module: LoadedModule, network: syntax.Network) -> Scope:
     """The parameters of all bases, which a variant's body sees."""
     inherited = [base for _, base in bases(module, network)][1:]
     return frozenset(parameter.name.name for base in inherited for parameter in base.parameters)
-
-
-def _field_names(node: syntax.Node) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(node) if field.name not in ("span", "doc"))

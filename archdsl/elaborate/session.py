@@ -10,7 +10,8 @@ from archdsl.diagnostics import Label
 from archdsl.elaborate.builder import GraphBuilder
 from archdsl.elaborate.builtins import BUILTINS
 from archdsl.elaborate.environment import Defaults, Environment, Wires
-from archdsl.elaborate.faults import Fault, Reporter, suggestion
+from archdsl.elaborate.faults import Fault, Reporter, nearest
+from archdsl.elaborate.missing import has_label, name_help
 from archdsl.elaborate.modules import Definition, LoadedModule
 from archdsl.elaborate.values import (
     IDENTITY,
@@ -166,12 +167,7 @@ class Session:
     def unknown(self, name: syntax.Name, environment: Environment) -> Fault:
         """The fault for a name that nothing defines."""
         known = [*environment.visible_names(), *environment.module.names(), *self.known_names()]
-        for base in self.bases:
-            if name.name in base.names():
-                message = f"nothing is named `{name.name}` here"
-                hint = f"`{base.source.name}` has it: import it from there"
-                return self.reporter.fault("E201", message, name.span, help=hint)
-        return unknown_name(self.reporter, name, known)
+        return unknown_name(self.reporter, name, environment.module, known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,15 +192,19 @@ def defined_value(definition: Definition, environment: Environment) -> object:
     raise TypeError(f"no definition: {definition!r}")
 
 
-def unknown_name(reporter: Reporter, name: syntax.Name, known: Iterable[str]) -> Fault:
-    """The fault for a name that is none of the known ones."""
-    hint = suggestion(name.name, known) or _import_help(name.name)
+def unknown_name(reporter: Reporter, name: syntax.Name, module: LoadedModule, known: Iterable[str]) -> Fault:
+    """The fault for a name in ``module`` that is none of the known ones."""
+    hint = name_help(name, module, known)
     return reporter.fault("E201", f"nothing is named `{name.name}` here", name.span, help=hint)
 
 
-def _import_help(name: str) -> str:
-    from archdsl.bundled_specs import bundled
-
-    if name in bundled():
-        return f'import it: `from "{name}.arch" import {name}`'
-    return ""
+def wire_help(session: Session, path: str, span: Span, environment: Environment) -> str:
+    """Where a step is that ``@path`` does not reach, else the nearest of those that it does."""
+    known = list(dict.fromkeys(environment.wires.names()))
+    if has_label(environment.module, path, span, before=False):
+        return "it stands further down: a wire leads to a step above"
+    if session.builder.is_done_around(path, {what for what, _ in session.reporter.chain}):
+        return "a block or function does not see the wires of its user: give it the tensor as an argument"
+    if near := nearest(path, known):
+        return f"did you mean `@{near}`?"
+    return "steps done so far: " + ", ".join(f"`@{name}`" for name in known[-8:]) if known else ""

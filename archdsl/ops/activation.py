@@ -8,25 +8,44 @@ from typing import Literal
 from typing_extensions import override
 
 from archdsl.ops.arguments import Number, PositiveInt, PositiveNumber
-from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, PointwiseOp, Types
+from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, PointwiseOp, Tensors, Types
 from archdsl.ops.channels import channel_axis
 from archdsl.ops.init import Constant
+from archdsl.ops.reading import ALL, Reads, along, in_place
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import keeping_input, keeping_result, softmax
 from archdsl.shapes import TensorType
 
 
-class ReluOp(PointwiseOp):
+class _KeepsInputOp(PointwiseOp):
+    """An activation whose derivative is computed from its input."""
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return keeping_input(tape, tensors[0])
+
+
+class _KeepsResultOp(PointwiseOp):
+    """An activation whose derivative is computed from its result."""
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return keeping_result(tape, tensors[0])
+
+
+class ReluOp(_KeepsResultOp):
     """``max(x, 0)``: any layout, same type. torch.nn.ReLU; Nair and Hinton 2010."""
 
     kind = "relu"
 
 
-class Relu6Op(PointwiseOp):
+class Relu6Op(_KeepsInputOp):
     """``min(max(x, 0), 6)``: any layout, same type. torch.nn.ReLU6; Krizhevsky 2010."""
 
     kind = "relu6"
 
 
-class LeakyReluOp(PointwiseOp):
+class LeakyReluOp(_KeepsInputOp):
     """``x`` above 0, ``negative_slope x`` below: any layout, same type. torch.nn.LeakyReLU; Maas et al. 2013."""
 
     kind = "leaky_relu"
@@ -55,11 +74,21 @@ class PReluOp(CostFreeOp):
         raise OpError("E308", message, argument="num_parameters")
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
+
+    @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return {"weight": ParameterSpec((self.num_parameters,), Constant(value=self.init))}
 
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        tape.keep(x)
+        return tape.copy(x)._replace(grad=x.grad or tape.grad)
 
-class EluOp(PointwiseOp):
+
+class EluOp(_KeepsInputOp):
     """``x`` above 0, ``alpha (exp(x) - 1)`` below: any layout, same type. torch.nn.ELU; Clevert et al. 2015,
     arXiv:1511.07289."""
 
@@ -67,7 +96,7 @@ class EluOp(PointwiseOp):
     alpha: PositiveNumber = 1.0
 
 
-class GeluOp(PointwiseOp):
+class GeluOp(_KeepsInputOp):
     """``x`` times the normal distribution function of ``x``, exact or by ``tanh``: any layout, same type.
 
     torch.nn.GELU; Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2.
@@ -77,39 +106,39 @@ class GeluOp(PointwiseOp):
     approximate: Literal["none", "tanh"] = "none"
 
 
-class SiluOp(PointwiseOp):
+class SiluOp(_KeepsInputOp):
     """``x sigmoid(x)``, also called swish: any layout, same type. torch.nn.SiLU; Ramachandran et al. 2017,
     arXiv:1710.05941."""
 
     kind = "silu"
 
 
-class MishOp(PointwiseOp):
+class MishOp(_KeepsInputOp):
     """``x tanh(softplus(x))``: any layout, same type. torch.nn.Mish; Misra 2019, arXiv:1908.08681."""
 
     kind = "mish"
 
 
-class SigmoidOp(PointwiseOp):
+class SigmoidOp(_KeepsResultOp):
     """``1 / (1 + exp(-x))``: any layout, same type. torch.nn.Sigmoid."""
 
     kind = "sigmoid"
 
 
-class TanhOp(PointwiseOp):
+class TanhOp(_KeepsResultOp):
     """The hyperbolic tangent: any layout, same type. torch.nn.Tanh."""
 
     kind = "tanh"
 
 
-class HardswishOp(PointwiseOp):
+class HardswishOp(_KeepsInputOp):
     """``x min(max(x + 3, 0), 6) / 6``: any layout, same type. torch.nn.Hardswish; Howard et al. 2019,
     arXiv:1905.02244, section 5.2."""
 
     kind = "hardswish"
 
 
-class HardsigmoidOp(PointwiseOp):
+class HardsigmoidOp(_KeepsInputOp):
     """``min(max(x + 3, 0), 6) / 6``: any layout, same type. torch.nn.Hardsigmoid; Howard et al. 2019,
     arXiv:1905.02244, section 5.2."""
 
@@ -128,3 +157,11 @@ class SoftmaxOp(CostFreeOp):
     def infer(self, inputs: Types) -> TensorType:
         channel_axis("softmax", inputs[0])
         return inputs[0]
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(len(output.sizes), {channel_axis("softmax", output): ALL})
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return softmax(tape, tensors[0])

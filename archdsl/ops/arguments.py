@@ -78,6 +78,13 @@ def _probability(value: object) -> float:
     return number
 
 
+def _epsilon(value: object) -> float:
+    number = _positive(value)
+    if number >= 1:
+        raise PydanticCustomError("less_than", "must be below {lt}, got {value}", {"lt": 1, "value": shown(value)})
+    return number
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise PydanticCustomError("bool_type", "must be true or false, got {value}", {"value": shown(value)})
@@ -146,6 +153,8 @@ PositiveNumber = Annotated[float, PlainValidator(_positive)]
 NonNegativeNumber = Annotated[float, PlainValidator(_non_negative)]
 Probability = Annotated[float, PlainValidator(_probability)]
 OptionalProbability = Annotated[float | None, PlainValidator(_optional(_probability))]
+Epsilon = Annotated[float, PlainValidator(_epsilon)]
+"""What keeps a division from that by zero; below 1, so that channels written in its place are refused."""
 Flag = Annotated[bool, PlainValidator(_flag)]
 Pair = Annotated[tuple[int, int], PlainValidator(_pair_of(_positive_int))]
 """Height and width, each at least 1; ``3`` stands for ``3x3``."""

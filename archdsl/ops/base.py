@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from archdsl.diagnostics import ErrorCode
 from archdsl.ops.init import Initializer
+from archdsl.ops.reading import Reads, in_place
+from archdsl.ops.tape import Tape, Tensor
 from archdsl.shapes import Layout, TensorType, layout_name
 
 Types = tuple[TensorType, ...]
+Tensors = tuple[Tensor, ...]
 
 
 class OpError(Exception):
@@ -86,6 +89,17 @@ class Op(BaseModel, ABC):
         torchvision's published ``_ops``: biases, norms, activations and pools count nothing.
         """
 
+    def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:
+        """Multiply-accumulates of the gradient for the op's input alone, which the first layer of a network spares."""
+        return self.macs(inputs, output)
+
+    @abstractmethod
+    def reads(self, inputs: Types, output: TensorType) -> Reads | None:
+        """Which elements of the inputs each element of the output is computed from; None where nobody knows.
+
+        In evaluation mode: what is dropped or normalised by the batch in training only does not count.
+        """
+
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         """Trainable parameters by name, in torch's order of registration."""
         return {}
@@ -93,6 +107,18 @@ class Op(BaseModel, ABC):
     def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         """Buffers that the state_dict holds, by name, in torch's order."""
         return {}
+
+    def constants(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        """Buffers that the state_dict does not hold, as they follow from the arguments, by name."""
+        return {}
+
+    @abstractmethod
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor | None:
+        """The result, with all that torch allocates and keeps for the backward pass on the way to it.
+
+        ``tensors`` are the inputs, the batch included; ``tape`` makes new ones and is told what is kept. None where
+        nobody knows.
+        """
 
     @final
     def arguments(self) -> dict[str, Any]:
@@ -112,6 +138,9 @@ class PointwiseOp(CostFreeOp):
 
     def infer(self, inputs: Types) -> TensorType:
         return inputs[0]
+
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
 
 
 def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "") -> None:

@@ -20,13 +20,19 @@ from archdsl.ops.arguments import (
     Pair,
     PositiveInt,
 )
-from archdsl.ops.base import OpError, ParameterSpec, Types, require_layout
+from archdsl.ops.base import OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.channels import check_groups
 from archdsl.ops.init import VectorInit, WeightInit
+from archdsl.ops.reading import ALL, Border, PerAxis, Reads, TransposedWindow, Window
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import convolved, padded
 from archdsl.ops.window import AXES, WindowedOp, as_axes
 from archdsl.shapes import TensorType, transposed_window_output
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+_BORDERS: dict[PaddingMode, Border] = {
+    "zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"
+}  # fmt: skip
 
 
 class _Convolution(WindowedOp):
@@ -45,6 +51,13 @@ class _Convolution(WindowedOp):
         return TensorType((out_channels, *self.window_sizes(sizes[1:])), layout)
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        kernels = zip(*self.window(), as_axes(self.__dict__["padding"]), strict=True)
+        border = _BORDERS[self.__dict__["padding_mode"]]
+        windows = [Window(k, s, p, d, border) for k, s, d, p in kernels]
+        return PerAxis((ALL, *windows))
+
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         weight = self.parameters(inputs)["weight"]
         return weight.elements * prod(output.sizes[1:])
@@ -59,6 +72,16 @@ class _Convolution(WindowedOp):
         if arguments["bias"]:
             specs["bias"] = ParameterSpec((out_channels,), arguments["bias_init"])
         return specs
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        arguments = self.__dict__
+        mode = arguments.get("padding_mode", "zeros")
+        if mode != "zeros":
+            borders = tuple([size for size in reversed(as_axes(arguments["padding"])) for _ in range(2)])
+            x = padded(tape, x, borders, mode)
+        return convolved(tape, x, self.infer(inputs).sizes, tape.grad)
 
     def _check_padding_mode(self, sizes: tuple[int, ...]) -> None:
         mode = self.__dict__.get("padding_mode", "zeros")
@@ -214,6 +237,11 @@ class ConvTranspose2dOp(WindowedOp):
         return TensorType((self.out_channels, height, width), "CHW")
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        return PerAxis((ALL, *[TransposedWindow(*axis) for axis in axes]))
+
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return self.parameters(inputs)["weight"].elements * prod(inputs[0].sizes[1:])
 
@@ -224,3 +252,7 @@ class ConvTranspose2dOp(WindowedOp):
         if self.bias:
             specs["bias"] = ParameterSpec((self.out_channels,), self.bias_init)
         return specs
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return convolved(tape, tensors[0], self.infer(inputs).sizes, tape.grad)

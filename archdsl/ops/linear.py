@@ -8,8 +8,11 @@ from math import prod
 from typing_extensions import override
 
 from archdsl.ops.arguments import Flag, PositiveInt
-from archdsl.ops.base import Op, ParameterSpec, Types, require_layout
+from archdsl.ops.base import Op, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.init import VectorInit, WeightInit
+from archdsl.ops.reading import ALL, Reads, along
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import linear
 from archdsl.shapes import TensorType
 
 
@@ -34,6 +37,11 @@ class LinearOp(Op):
         return TensorType((*inputs[0].sizes[:-1], self.out_features), inputs[0].layout)
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        rank = len(output.sizes)
+        return along(rank, {rank - 1: ALL})
+
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return prod(inputs[0].sizes) * self.out_features
 
@@ -43,3 +51,7 @@ class LinearOp(Op):
         if self.bias:
             specs["bias"] = ParameterSpec((self.out_features,), self.bias_init)
         return specs
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return linear(tape, tensors[0], self.out_features)

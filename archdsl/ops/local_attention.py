@@ -11,9 +11,30 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from archdsl.ops.arguments import Flag, PaddingPair, Pair, PositiveInt, Probability
-from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, Types, require_layout
+from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.channels import check_heads
 from archdsl.ops.init import Constant, Initializer, Normal, TruncNormal, Zeros
+from archdsl.ops.reading import ALL, SOME, PerAxis, Reads, Tiles, Window, along, rearranged
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import (
+    concatenated,
+    contracted,
+    dropped_out,
+    flattened,
+    keeping_result,
+    linear,
+    made_contiguous,
+    multiplied,
+    narrowed,
+    padded,
+    permuted,
+    product,
+    reshaped,
+    rolled,
+    softmax,
+    transposed,
+    unflattened,
+)
 from archdsl.shapes import TensorType, format_sizes
 
 _BIAS_NETWORK = 512
@@ -34,6 +55,18 @@ class PatchMergingOp(CostFreeOp):
         require_layout("patch_merging", inputs[0], ("HWC",))
         height, width, channels = inputs[0].sizes
         return TensorType((-(-height // 2), -(-width // 2), 4 * channels), "HWC")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return PerAxis((Window(2, 2), Window(2, 2), SOME))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        height, width, _ = self.infer(inputs).sizes
+        x = padded(tape, x, (0, 0, 0, x.sizes[2] % 2, 0, x.sizes[1] % 2))
+        part = narrowed(narrowed(x, 1, height, 2), 2, width, 2)
+        return concatenated(tape, (part,) * 4, 3)
 
 
 class WindowAttentionOp(Op):
@@ -80,12 +113,24 @@ class WindowAttentionOp(Op):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        axes = zip(inputs[0].sizes, self.window, self.shift, strict=False)
+        tiles = [Tiles(tile, shift if size > tile else 0) for size, tile, shift in axes]
+        return PerAxis((*tiles, ALL))
+
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         height, width, channels = inputs[0].sizes
         (rows, columns), places = self.window, prod(self.window)
         padded = -(-height // rows) * rows * (-(-width // columns) * columns)
         network = _offsets(self.window) * _BIAS_NETWORK * (2 + self.heads) if self.cosine else 0
         return 4 * padded * channels**2 + 2 * padded * places * channels + network
+
+    @override
+    def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:
+        height, width, channels = inputs[0].sizes
+        rows, columns = self.window
+        return 3 * (-(-height // rows) * rows * (-(-width // columns) * columns)) * channels**2
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -104,6 +149,120 @@ class WindowAttentionOp(Op):
         index = {"relative_position_index": ParameterSpec((prod(self.window) ** 2,), dtype="int64")}
         table = {"relative_coords_table": ParameterSpec((1, 2 * rows - 1, 2 * columns - 1, 2))}
         return table | index if self.cosine else index
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        (_, height, width, channels), (rows, columns) = x.sizes, self.window
+        shifted = self.shift != (0, 0)
+        x = padded(tape, x, (0, 0, 0, -width % columns, 0, -height % rows))
+        _, tall, wide, _ = x.sizes
+        if shifted:
+            x = _replaced(tape, x, rolled(tape, x))
+        windows = self._partitioned(x, tape)
+        mask = self._mask(x, tape) if shifted else None
+        attended = self._attended(windows, windows.storage is not x.storage, mask, tape)
+        tape.drop(x)
+        if mask:
+            tape.drop(mask)
+        sizes = (x.sizes[0], tall // rows, wide // columns, rows, columns, channels)
+        x = transposed(reshaped(tape, attended, sizes), 2, 3)
+        x = _replaced(tape, x, flattened(tape, flattened(tape, x, 3, 4), 1, 2))
+        if shifted:
+            x = _replaced(tape, x, rolled(tape, x))
+        return made_contiguous(tape, narrowed(narrowed(x, 1, height), 2, width))
+
+    def _partitioned(self, x: Tensor, tape: Tape) -> Tensor:
+        """``N x H x W x C`` to ``N x windows x places x C``."""
+        rows, columns = self.window
+        _, height, width, _ = x.sizes
+        x = unflattened(tape, x, 2, (width // columns, columns))
+        x = unflattened(tape, x, 1, (height // rows, rows))
+        return flattened(tape, flattened(tape, transposed(x, 2, 3), 3, 4), 1, 2)
+
+    def _mask(self, x: Tensor, tape: Tape) -> Tensor:
+        """``windows x places x places``: what keeps apart places that the shift alone made neighbours."""
+        _, height, width, _ = x.sizes
+        down, right = self.shift[0] * (height > self.window[0]), self.shift[1] * (width > self.window[1])
+        sides = []
+        for kept in ((height - down, width), (height, width - right)):
+            inner = tape.empty(kept)
+            sides.append(tape.empty((height, width)))
+            tape.drop(inner)
+        both = tape.empty((1, height, width, 1))
+        moved = _replaced(tape, both, self._partitioned(both, tape))
+        sizes = (moved.sizes[1], moved.sizes[2], moved.sizes[2])
+        apart, zeros = tape.empty(sizes, item=1), tape.empty(sizes)
+        mask = tape.empty(sizes)
+        tape.drop(*sides, both, moved, apart, zeros)
+        return mask
+
+    def _attended(self, x: Tensor, is_copy: bool, mask: Tensor | None, tape: Tape) -> Tensor:
+        """``N x windows x places x C``, same sizes; nothing stays but the result, and the input if it is no copy."""
+        batch, windows, places, channels = x.sizes
+        rows = reshaped(tape, x, (batch * windows, places, channels))
+        packed = self._queries_keys_values(rows, tape)
+        _replaced(tape, rows, x)
+        packed_heads = unflattened(tape, packed, 2, (3, self.heads, channels // self.heads))
+        part = permuted(narrowed(packed_heads, 2, 1), 2, 0, 3, 1, 4)
+        part = part.view(part.sizes[1:], part.strides[1:])
+        similarity = self._similarity(part, tape)
+        bias = self._bias(tape)
+        logits = tape.pointwise(similarity, bias)
+        tape.drop(similarity, bias)
+        if mask:
+            split = unflattened(tape, logits, 0, (batch, windows))
+            apart = mask.view((windows, 1, places, places), (places**2, places**2, places, 1))
+            logits = _replaced(tape, logits, flattened(tape, tape.pointwise(split, apart), 0, 1))
+        weights = dropped_out(tape, softmax(tape, logits), self.dropout)
+        means = multiplied(tape, weights, part)
+        flat = _replaced(tape, means, flattened(tape, transposed(means, 1, 2), 2, 3))
+        if is_copy:
+            tape.drop(x)
+        result = linear(tape, flat, channels)
+        tape.drop(packed, logits, weights, flat)
+        return result
+
+    def _queries_keys_values(self, x: Tensor, tape: Tape) -> Tensor:
+        channels = x.sizes[2]
+        if self.cosine:
+            # a bias whose part for the keys is zero
+            zeros, bias = tape.empty((channels,)), tape.empty((3 * channels,))
+            tape.drop(zeros)
+        packed = linear(tape, x, 3 * channels)
+        if self.cosine:
+            tape.drop(bias)
+        return packed
+
+    def _similarity(self, part: Tensor, tape: Tape) -> Tensor:
+        """Of queries and keys that lie in memory as ``part`` does."""
+        if not self.cosine:
+            queries = tape.pointwise(part, with_number=True)
+            result = multiplied(tape, queries, transposed(part, 2, 3))
+            tape.drop(queries)
+            return result
+        queries, keys = _unit(tape, part), _unit(tape, part)
+        cosines = multiplied(tape, queries, transposed(keys, 2, 3))
+        clamped, scale = (tape.empty((self.heads, 1, 1), grad=tape.grad) for _ in range(2))
+        tape.drop(clamped)
+        tape.keep(scale)
+        result = product(tape, cosines, scale)
+        tape.drop(queries, keys, cosines, scale)
+        return result
+
+    def _bias(self, tape: Tape) -> Tensor:
+        """``heads x places x places``."""
+        if not self.cosine:
+            return _biases(tape, tape.empty((prod(self.window) ** 2, self.heads), grad=tape.grad))
+        hidden = tape.empty((_offsets(self.window), _BIAS_NETWORK), grad=tape.grad)
+        tape.keep(hidden)
+        table = tape.empty((_offsets(self.window), self.heads), grad=tape.grad)
+        tape.drop(hidden)
+        picked = tape.empty((prod(self.window) ** 2, self.heads), grad=tape.grad)
+        tape.drop(table)
+        logits = _biases(tape, picked)
+        bounded = _replaced(tape, logits, keeping_result(tape, logits))
+        return _replaced(tape, bounded, tape.pointwise(bounded, with_number=True))
 
 
 class WindowsOp(CostFreeOp):
@@ -124,6 +283,24 @@ class WindowsOp(CostFreeOp):
         channels, height, width = inputs[0].sizes
         windows = _count("windows", self.window, (height, width), argument="window")
         return TensorType((windows, prod(self.window), channels), "HWC")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        channels, height, width = inputs[0].sizes
+        rows, columns = self.window
+        down, across = height // rows, width // columns
+        if self.grid:
+            return rearranged((channels, rows, down, columns, across), (2, 4, 1, 3, 0))
+        return rearranged((channels, down, rows, across, columns), (1, 3, 2, 4, 0))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (rows, columns), (_, _, height, width) = self.window, tensors[0].sizes
+        across, down = (columns, width // columns), (rows, height // rows)
+        x = unflattened(tape, tensors[0], 3, across if self.grid else across[::-1])
+        x = unflattened(tape, x, 2, down if self.grid else down[::-1])
+        x = permuted(x, *(0, 3, 5, 2, 4, 1) if self.grid else (0, 2, 4, 3, 5, 1))
+        return flattened(tape, flattened(tape, x, 3, 4), 1, 2)
 
 
 class UnwindowsOp(CostFreeOp):
@@ -148,6 +325,20 @@ class UnwindowsOp(CostFreeOp):
             message = f"{found}{format_sizes(self.size)}, but gets {windows} of {places}"
             raise OpError("E308", message, help="give the `window` and the size that `windows` had", argument="size")
         return TensorType((channels, *self.size), "CHW")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        (rows, columns), channels = self.window, output.sizes[0]
+        down, across = self.size[0] // rows, self.size[1] // columns
+        order = (4, 2, 0, 3, 1) if self.grid else (4, 0, 2, 1, 3)
+        return rearranged((down, across, rows, columns, channels), order)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        down, across = (size // part for size, part in zip(self.size, self.window, strict=True))
+        x = unflattened(tape, unflattened(tape, tensors[0], 2, self.window), 1, (down, across))
+        x = permuted(x, *(0, 5, 3, 1, 4, 2) if self.grid else (0, 5, 1, 3, 2, 4))
+        return flattened(tape, flattened(tape, x, 4, 5), 2, 3)
 
 
 class RelativeAttentionOp(Op):
@@ -182,9 +373,18 @@ class RelativeAttentionOp(Op):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(3, {1: ALL, 2: ALL})
+
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         windows, places, channels = inputs[0].sizes
         return 4 * windows * places * channels**2 + 2 * windows * places**2 * channels
+
+    @override
+    def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:
+        windows, places, channels = inputs[0].sizes
+        return 3 * windows * places * channels**2
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -195,6 +395,52 @@ class RelativeAttentionOp(Op):
     @override
     def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return {"relative_position_index": ParameterSpec((prod(self.window),) * 2, dtype="int64")}
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        channels = x.sizes[3]
+        packed = linear(tape, x, 3 * channels)
+        by_head = unflattened(tape, narrowed(packed, 3, channels), 3, (self.heads, channels // self.heads))
+        part = transposed(by_head, 2, 3)
+        keys = tape.pointwise(part, with_number=True)
+        logits = contracted(tape, part, transposed(keys, 3, 4))
+        bias = _biases(tape, tape.empty((prod(self.window) ** 2, self.heads), grad=tape.grad))
+        biased = tape.pointwise(logits, bias)
+        tape.drop(bias)
+        weights = softmax(tape, biased)
+        tape.drop(biased)
+        attended = contracted(tape, weights, part)
+        flat = flattened(tape, transposed(attended, 2, 3), 3, 4)
+        return linear(tape, flat, channels)
+
+
+def _replaced(tape: Tape, old: Tensor, new: Tensor) -> Tensor:
+    """The new tensor, after which the old one is not needed, unless they share their memory."""
+    if new.storage is not old.storage:
+        tape.drop(old)
+    return new
+
+
+def _biases(tape: Tape, picked: Tensor) -> Tensor:
+    """Rows of the table for all pairs of places, as ``heads x places x places``."""
+    pairs, heads = picked.sizes
+    places = isqrt(pairs)
+    by_head = permuted(reshaped(tape, picked, (places, places, heads)), 2, 0, 1)
+    return _replaced(tape, picked, made_contiguous(tape, by_head))
+
+
+def _unit(tape: Tape, x: Tensor) -> Tensor:
+    """``F.normalize`` along the last axis."""
+    norm = tape.empty((*x.sizes[:-1], 1), grad=x.grad)
+    length = tape.empty(norm.sizes, grad=x.grad)
+    for tensor in (x, norm, length):
+        tape.keep(tensor, x.grad)
+    tape.drop(norm)
+    repeated = length.view(x.sizes, (*length.strides[:-1], 0))
+    result = tape.pointwise(x, repeated)
+    tape.drop(length)
+    return result
 
 
 def _count(kind: str, window: tuple[int, int], image: tuple[int, int], argument: str) -> int:

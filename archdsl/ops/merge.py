@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from typing_extensions import override
 
 from archdsl.diagnostics import ErrorCode
 from archdsl.ops.arguments import Number
-from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Types
+from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types
+from archdsl.ops.channels import channel_axis
+from archdsl.ops.reading import SOME, Reads, along, in_place
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import concatenated, product
 from archdsl.shapes import Layout, TensorType, layout_name
 
 
@@ -48,6 +54,14 @@ class AddOp(CostFreeOp):
                 raise OpError("E301", message, help=_projection(type_, first), operand=operand)
         return TensorType(first.sizes, _common_layout(inputs, "E301", "add"))
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return _folded(tape, tensors, Tape.pointwise)
+
 
 def _projection(type_: TensorType, wanted: TensorType) -> str:
     """What would bring an image to the wanted shape, where a strided 1x1 convolution does."""
@@ -85,6 +99,16 @@ class ConcatOp(CostFreeOp):
         channels = sum([type_.sizes[axis] for type_ in inputs])
         return TensorType((*first[:axis], channels, *first[axis + 1 :]), layout)
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(len(output.sizes), {channel_axis("concat", output): SOME})
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        axis = self.infer(inputs).channel_axis
+        assert axis is not None
+        return concatenated(tape, tensors, axis + 1)
+
 
 def _agree_beside(axis: int, sizes: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return sizes[:axis] == other[:axis] and sizes[axis + 1 :] == other[axis + 1 :] and len(sizes) == len(other)
@@ -115,22 +139,51 @@ class MulOp(CostFreeOp):
             sizes = tuple([max(pair) for pair in pairs])
         return TensorType(sizes, _common_layout(inputs, "E303", "multiply"))
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
 
-class MulScalarOp(PointwiseOp):
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return _folded(tape, tensors, product)
+
+
+def _folded(tape: Tape, tensors: Tensors, function: Callable[[Tape, Tensor, Tensor], Tensor]) -> Tensor:
+    """A function of two tensors over all, from left to right; what is not read again is free at once."""
+    result = tensors[0]
+    for position, operand in enumerate(tensors[1:], 1):
+        before, result = result, function(tape, result, operand)
+        if position > 1:
+            tape.drop(before)
+        if position < len(tensors) - 1:
+            tape.done(position)
+            tape.done(0)
+    return result
+
+
+class _WithNumberOp(PointwiseOp):
+    """A number and each element."""
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return tape.pointwise(tensors[0], with_number=True)
+
+
+class MulScalarOp(_WithNumberOp):
     """``value x``: any layout, same type. torch.mul."""
 
     kind = "mul_scalar"
     value: Number
 
 
-class AddScalarOp(PointwiseOp):
+class AddScalarOp(_WithNumberOp):
     """``value + x``: any layout, same type. torch.add."""
 
     kind = "add_scalar"
     value: Number
 
 
-class RsubScalarOp(PointwiseOp):
+class RsubScalarOp(_WithNumberOp):
     """``value - x``: any layout, same type. torch.rsub."""
 
     kind = "rsub_scalar"

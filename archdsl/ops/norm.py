@@ -10,17 +10,21 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from archdsl.ops.arguments import (
+    Epsilon,
     Flag,
     Number,
     Numbers,
     OptionalProbability,
     PositiveInt,
-    PositiveNumber,
     PositiveNumbers,
 )
-from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, Types, require_layout
+from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.channels import channel_axis, check_groups
 from archdsl.ops.init import Constant, VectorInit
+from archdsl.ops.reading import ALL, Reads, along, in_place
+from archdsl.ops.strides import contiguous, is_channels_last, suggested
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import made_contiguous, normalized, permuted
 from archdsl.shapes import TensorType
 
 
@@ -39,7 +43,7 @@ class BatchNormOp(CostFreeOp):
     """
 
     kind = "bn"
-    eps: PositiveNumber = 1e-5
+    eps: Epsilon = 1e-5
     momentum: OptionalProbability = 0.1
     affine: Flag = True
     track_running_stats: Flag = True
@@ -50,6 +54,13 @@ class BatchNormOp(CostFreeOp):
     def infer(self, inputs: Types) -> TensorType:
         require_layout("bn", inputs[0], ("CHW", "CL", "C"))
         return inputs[0]
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        rank = len(output.sizes)
+        if self.track_running_stats:
+            return in_place(rank)
+        return along(rank, dict.fromkeys(range(1, rank), ALL), statistics=True)
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -66,6 +77,14 @@ class BatchNormOp(CostFreeOp):
             "num_batches_tracked": ParameterSpec((), dtype="int64"),
         }
 
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        grad = x.grad or (self.affine and tape.grad)
+        # statistics of the batch are used, and returned, in training or where there are no others
+        statistics = x.sizes[1:2] if tape.training or not self.track_running_stats else (0,)
+        return normalized(tape, x, statistics, grad, suggested(x.sizes, x.place))
+
 
 class LayerNormOp(CostFreeOp):
     """Layer normalisation: the channels at each place of ``C``, ``L x C`` or ``H x W x C`` to mean 0, variance 1.
@@ -76,7 +95,7 @@ class LayerNormOp(CostFreeOp):
     """
 
     kind = "ln"
-    eps: PositiveNumber = 1e-5
+    eps: Epsilon = 1e-5
     affine: Flag = True
     bias: Flag = True
     init: VectorInit = None
@@ -89,11 +108,21 @@ class LayerNormOp(CostFreeOp):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        rank = len(output.sizes)
+        return along(rank, {rank - 1: ALL}, statistics=True)
+
+    @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         if not self.affine:
             return {}
         specs = _affine(inputs[0].sizes[-1], self.init, self.bias_init)
         return specs if self.bias else {"weight": specs["weight"]}
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return normalized(tape, x, x.sizes[:-1], x.grad or (self.affine and tape.grad))
 
 
 class LayerNorm2dOp(CostFreeOp):
@@ -104,7 +133,7 @@ class LayerNorm2dOp(CostFreeOp):
     """
 
     kind = "ln2d"
-    eps: PositiveNumber = 1e-6
+    eps: Epsilon = 1e-6
     init: VectorInit = None
     bias_init: VectorInit = None
 
@@ -114,8 +143,17 @@ class LayerNorm2dOp(CostFreeOp):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(3, {0: ALL}, statistics=True)
+
+    @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return _affine(inputs[0].sizes[0], self.init, self.bias_init)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        x = permuted(tensors[0], 0, 2, 3, 1)
+        return permuted(normalized(tape, x, x.sizes[:-1], tape.grad), 0, 3, 1, 2)
 
 
 class GroupNormOp(CostFreeOp):
@@ -128,7 +166,7 @@ class GroupNormOp(CostFreeOp):
 
     kind = "gn"
     num_groups: PositiveInt
-    eps: PositiveNumber = 1e-5
+    eps: Epsilon = 1e-5
     affine: Flag = True
     init: VectorInit = None
     bias_init: VectorInit = None
@@ -141,8 +179,21 @@ class GroupNormOp(CostFreeOp):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        rank = len(output.sizes)
+        return along(rank, dict.fromkeys(range(rank), ALL), statistics=True)
+
+    @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        grad = x.grad or (self.affine and tape.grad)
+        if not is_channels_last(x.sizes, x.strides):
+            x = made_contiguous(tape, x)
+        return normalized(tape, x, (x.sizes[0], self.num_groups), grad, suggested(x.sizes, x.place))
 
 
 class InstanceNormOp(CostFreeOp):
@@ -154,7 +205,7 @@ class InstanceNormOp(CostFreeOp):
     """
 
     kind = "instance_norm"
-    eps: PositiveNumber = 1e-5
+    eps: Epsilon = 1e-5
     affine: Flag = False
     init: VectorInit = None
     bias_init: VectorInit = None
@@ -168,8 +219,23 @@ class InstanceNormOp(CostFreeOp):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(3, {1: ALL, 2: ALL}, statistics=True)
+
+    @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        x = made_contiguous(tape, tensors[0])
+        grad = x.grad or (self.affine and tape.grad)
+        channels = x.sizes[0] * x.sizes[1]
+        if self.affine:
+            # a batch norm whose channels are those of all examples: the parameters are repeated for each
+            weight, _ = tape.empty((channels,)), tape.empty((channels,))
+            tape.keep(weight, grad)
+        return normalized(tape, x, (channels,), grad)
 
 
 class NormalizeOp(CostFreeOp):
@@ -199,6 +265,22 @@ class NormalizeOp(CostFreeOp):
             raise OpError("E308", message, argument="mean")
         return inputs[0]
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(3)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        channels = len(self.mean)
+        constant = x.view((channels, 1, 1), (1, 1, 1))._replace(grad=False)
+        centred = tape.pointwise(x, constant)
+        return tape.pointwise(centred, constant)
+
+    @override
+    def constants(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return {name: ParameterSpec((len(self.mean), 1, 1)) for name in ("mean", "std")}
+
 
 class ScaleOp(CostFreeOp):
     """A learned factor per channel, at first ``value`` for all: any layout with channels, same type.
@@ -217,8 +299,20 @@ class ScaleOp(CostFreeOp):
         return inputs[0]
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
+
+    @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         type_ = inputs[0]
         axis = channel_axis("scale", type_)
         shape = (type_.sizes[axis], *(1,) * (len(type_.sizes) - axis - 1))
         return {"": ParameterSpec(shape, Constant(value=self.value))}
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        (spec,) = self.parameters(inputs).values()
+        tape.keep(x)
+        factor = x.view(spec.shape, contiguous(spec.shape))._replace(grad=tape.grad)
+        return tape.pointwise(factor, x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Self
 
@@ -9,8 +10,11 @@ from pydantic import model_validator
 from typing_extensions import override
 
 from archdsl.ops.arguments import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
-from archdsl.ops.base import CostFreeOp, Op, OpError, Types, require_layout
-from archdsl.ops.window import WindowedOp, check_half_padding
+from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.reading import ALL, SAME, Bins, PerAxis, Reads, Window
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import averaged, convolved, max_pooled, padded
+from archdsl.ops.window import WindowedOp, as_axes, check_half_padding
 from archdsl.shapes import TensorType
 
 
@@ -28,6 +32,11 @@ class _WindowPoolOp(WindowedOp, CostFreeOp):
         channels, *sizes = inputs[0].sizes
         return TensorType((channels, *self.window_sizes(tuple(sizes), self.__dict__["ceil"])), "CHW")
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        axes = zip(*self.window(), as_axes(self.__dict__["padding"]), strict=True)
+        return PerAxis((SAME, *[Window(k, s, p, d) for k, s, d, p in axes]))
+
 
 class MaxPoolOp(_WindowPoolOp):
     """The largest element of each window: ``C x H x W`` to ``C x H' x W'``, sizes as ``conv``.
@@ -44,6 +53,10 @@ class MaxPoolOp(_WindowPoolOp):
     dilation: Pair = (1, 1)
     ceil: Flag = False
 
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return max_pooled(tape, tensors[0], self.infer(inputs).sizes)
+
 
 class AvgPoolOp(_WindowPoolOp):
     """The mean of each window: ``C x H x W`` to ``C x H' x W'``, sizes as ``maxpool``.
@@ -59,6 +72,11 @@ class AvgPoolOp(_WindowPoolOp):
     ceil: Flag = False
     count_include_pad: Flag = True
 
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        # as a convolution by constants, it keeps its input though it needs but the sizes
+        return convolved(tape, tensors[0], self.infer(inputs).sizes, False)
+
 
 class _WholeImagePoolOp(CostFreeOp):
     """A pool of any image to a fixed size."""
@@ -72,6 +90,10 @@ class _WholeImagePoolOp(CostFreeOp):
         require_layout(self.kind, inputs[0], ("CHW",))
         return TensorType((inputs[0].sizes[0], *self.output_sizes()), "CHW")
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return PerAxis((SAME, *[Bins(size) if size > 1 else ALL for size in self.output_sizes()]))
+
 
 class GlobalAvgPoolOp(_WholeImagePoolOp):
     """The mean of each channel: ``C x H x W`` to ``C x 1 x 1``. Errors: E306 another layout.
@@ -81,6 +103,10 @@ class GlobalAvgPoolOp(_WholeImagePoolOp):
 
     kind = "global_avgpool"
 
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return averaged(tape, tensors[0])
+
 
 class GlobalMaxPoolOp(_WholeImagePoolOp):
     """The largest element of each channel: ``C x H x W`` to ``C x 1 x 1``. Errors: E306 another layout.
@@ -89,6 +115,10 @@ class GlobalMaxPoolOp(_WholeImagePoolOp):
     """
 
     kind = "global_maxpool"
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return max_pooled(tape, tensors[0], self.infer(inputs).sizes)
 
 
 class AdaptiveAvgPoolOp(_WholeImagePoolOp):
@@ -104,6 +134,11 @@ class AdaptiveAvgPoolOp(_WholeImagePoolOp):
     def output_sizes(self) -> tuple[int, int]:
         return self.output_size
 
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return averaged(tape, x) if self.output_size == (1, 1) else convolved(tape, x, self.infer(inputs).sizes, False)
+
 
 class AdaptiveMaxPoolOp(_WholeImagePoolOp):
     """Largest elements of windows that cover the image: ``C x H x W`` to ``C`` x ``output_size``, from any size.
@@ -117,6 +152,10 @@ class AdaptiveMaxPoolOp(_WholeImagePoolOp):
     @override
     def output_sizes(self) -> tuple[int, int]:
         return self.output_size
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return max_pooled(tape, tensors[0], self.infer(inputs).sizes)
 
 
 class BlurPoolOp(Op):
@@ -144,5 +183,20 @@ class BlurPoolOp(Op):
         return TensorType((channels, -(-height // self.stride), -(-width // self.stride)), "CHW")
 
     @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        window = Window(self.kernel_size, self.stride, (self.kernel_size - 1) // 2, border="reflect")
+        return PerAxis((SAME, window, window))
+
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return prod(output.sizes) * self.kernel_size**2
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        before, after = (self.kernel_size - 1) // 2, self.kernel_size // 2
+        x = padded(tape, tensors[0], (before, after) * 2, "reflect")
+        return convolved(tape, x, self.infer(inputs).sizes, False)
+
+    @override
+    def constants(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        return {"filter": ParameterSpec((inputs[0].sizes[0], 1, self.kernel_size, self.kernel_size))}

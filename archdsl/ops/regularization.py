@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing_extensions import override
 
 from archdsl.ops.arguments import Probability
-from archdsl.ops.base import CostFreeOp, PointwiseOp, Types, require_layout
+from archdsl.ops.base import CostFreeOp, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.reading import Reads, in_place
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import dropped_groups, dropped_out
 from archdsl.shapes import TensorType
 
 
@@ -17,6 +20,10 @@ class DropoutOp(PointwiseOp):
 
     kind = "dropout"
     p: Probability = 0.5
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return dropped_out(tape, tensors[0], self.p)
 
 
 class Dropout2dOp(CostFreeOp):
@@ -33,6 +40,17 @@ class Dropout2dOp(CostFreeOp):
         require_layout("dropout2d", inputs[0], ("CHW",))
         return inputs[0]
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(3)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        if not tape.training or self.p == 0:
+            return x
+        return dropped_groups(tape, x, (*x.sizes[:2], 1, 1) if self.p < 1 else ())
+
 
 class DropPathOp(PointwiseOp):
     """Stochastic depth: sets whole examples to 0 with probability ``p`` and scales the others by ``1 / (1 - p)``.
@@ -43,3 +61,10 @@ class DropPathOp(PointwiseOp):
 
     kind = "drop_path"
     p: Probability
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        if not tape.training or self.p == 0:
+            return x
+        return dropped_groups(tape, x, (x.sizes[0],) + (1,) * (len(x.sizes) - 1))

@@ -18,7 +18,10 @@ from archdsl.ops.arguments import (
     Pair,
     PositiveInt,
 )
-from archdsl.ops.base import CostFreeOp, OpError, Types, require_layout
+from archdsl.ops.base import CostFreeOp, OpError, Tensors, Types, require_layout
+from archdsl.ops.reading import SAME, SOME, Bins, PerAxis, Reads, Resampled, Window, in_place
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import image, narrowed, padded
 from archdsl.shapes import TensorType
 
 
@@ -52,6 +55,19 @@ class UpsampleOp(CostFreeOp):
             raise OpError("E308", message, argument="scale_factor")
         return TensorType((channels, height, width), "CHW")
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        if self.mode == "bicubic" and output.sizes == inputs[0].sizes:
+            return in_place(3)  # torch copies an image that keeps its size
+        axes = zip(self.scale_factor, output.sizes[1:], strict=True)
+        resampled = [Resampled(factor, size, self.mode, self.align_corners) for factor, size in axes]
+        return PerAxis((SAME, *resampled))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
+
 
 class PixelShuffleOp(CostFreeOp):
     """Channels to places: ``C x H x W`` to ``C / f^2 x H f x W f`` for a ``factor`` f.
@@ -72,6 +88,15 @@ class PixelShuffleOp(CostFreeOp):
             raise OpError("E308", message, argument="factor")
         return TensorType((channels // self.factor**2, height * self.factor, width * self.factor), "CHW")
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return PerAxis((SOME, *[Bins(size) if size > 1 else SAME for size in output.sizes[1:]]))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
+
 
 class SpaceToDepthOp(CostFreeOp):
     """Places to channels, what ``pixel_shuffle`` undoes: ``C x H x W`` to ``C f^2 x H / f x W / f``.
@@ -90,6 +115,16 @@ class SpaceToDepthOp(CostFreeOp):
             message = f"`space_to_depth` by {self.factor} does not divide the height and width of {inputs[0]}"
             raise OpError("E308", message, argument="factor")
         return TensorType((channels * self.factor**2, height // self.factor, width // self.factor), "CHW")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        window = Window(self.factor, self.factor)
+        return PerAxis((SOME, window, window))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
 
 class PadOp(CostFreeOp):
@@ -114,11 +149,20 @@ class PadOp(CostFreeOp):
         self._check_source(width, max(left, right), "width")
         return TensorType((channels, height + top + bottom, width + left + right), "CHW")
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        left, _, top, _ = self.sizes
+        return PerAxis((SAME, *[Window(1, 1, before, border=self.mode) for before in (top, left)]))
+
     def _check_source(self, size: int, border: int, axis: str) -> None:
         most = {"reflect": size - 1, "circular": size}.get(self.mode)
         if most is not None and border > most:
             message = f"`pad` in mode {self.mode} adds at most {most} to the {axis} {size}, but is asked for {border}"
             raise OpError("E308", message, argument="sizes")
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return padded(tape, tensors[0], self.sizes, self.mode)
 
 
 class CropOp(CostFreeOp):
@@ -149,3 +193,12 @@ class CropOp(CostFreeOp):
             message = f"cannot crop {self.size[0]}x{self.size[1]}{at} from {inputs[0]}"
             raise OpError("E308", message, argument="size")
         return TensorType((inputs[0].sizes[0], *self.size), "CHW")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return PerAxis((SAME, *[Window(1, 1, -start) for start in self.start(inputs[0])]))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        height, width = self.size
+        return narrowed(narrowed(tensors[0], 2, height), 3, width)

@@ -10,7 +10,10 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from archdsl.ops.arguments import Axes, Sizes
-from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Types, require_layout
+from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.reading import Reads, in_place, rearranged
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import permuted, reshaped
 from archdsl.shapes import Layout, TensorType, format_sizes
 
 
@@ -26,11 +29,23 @@ class InputOp(CostFreeOp):
     def infer(self, inputs: Types) -> TensorType:
         return TensorType(self.sizes, self.layout)
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        raise AssertionError("an input is given, not computed")
+
 
 class IdentityOp(PointwiseOp):
     """``x``: any layout, same type. Unlike ``id`` it is a node and uses up a position. torch.nn.Identity."""
 
     kind = "identity"
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return tensors[0]
 
 
 class FlattenOp(CostFreeOp):
@@ -41,6 +56,15 @@ class FlattenOp(CostFreeOp):
     @override
     def infer(self, inputs: Types) -> TensorType:
         return TensorType((inputs[0].elements,), "C")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return rearranged(inputs[0].sizes)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return reshaped(tape, x, (x.sizes[0], *self.infer(inputs).sizes))
 
 
 class ReshapeOp(CostFreeOp):
@@ -63,6 +87,15 @@ class ReshapeOp(CostFreeOp):
                 argument="sizes",
             )
         return TensorType.of(self.sizes)
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return rearranged(inputs[0].sizes)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return reshaped(tape, x, (x.sizes[0], *self.infer(inputs).sizes))
 
 
 _PERMUTED_LAYOUTS: dict[tuple[Layout, tuple[int, ...]], Layout] = {
@@ -100,6 +133,14 @@ class PermuteOp(CostFreeOp):
         permuted = layout if unchanged else _PERMUTED_LAYOUTS.get((layout, self.axes), "free")
         return TensorType(tuple([sizes[axis] for axis in self.axes]), permuted)
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return rearranged(inputs[0].sizes, self.axes)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return permuted(tensors[0], 0, *[axis + 1 for axis in self.axes])
+
 
 class ChannelsLastOp(CostFreeOp):
     """The channels behind the places: ``C x H x W`` to ``H x W x C``, ``C x L`` to ``L x C``.
@@ -115,6 +156,15 @@ class ChannelsLastOp(CostFreeOp):
         channels, *places = inputs[0].sizes
         return TensorType((*places, channels), "HWC" if inputs[0].layout == "CHW" else "LC")
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        rank = len(output.sizes)
+        return rearranged(inputs[0].sizes, (*range(1, rank), 0))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return permuted(tensors[0], 0, *range(2, len(tensors[0].sizes)), 1)
+
 
 class ChannelsFirstOp(CostFreeOp):
     """The channels before the places: ``H x W x C`` to ``C x H x W``, ``L x C`` to ``C x L``.
@@ -129,3 +179,13 @@ class ChannelsFirstOp(CostFreeOp):
         require_layout("channels_first", inputs[0], ("HWC", "LC"))
         *places, channels = inputs[0].sizes
         return TensorType((channels, *places), "CHW" if inputs[0].layout == "HWC" else "CL")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        rank = len(output.sizes)
+        return rearranged(inputs[0].sizes, (rank - 1, *range(rank - 1)))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        last = len(tensors[0].sizes) - 1
+        return permuted(tensors[0], 0, last, *range(1, last))

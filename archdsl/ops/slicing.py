@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing_extensions import override
 
 from archdsl.ops.arguments import AnyInt, OptionalInt, PositiveInt
-from archdsl.ops.base import CostFreeOp, OpError, Types, require_layout
+from archdsl.ops.base import CostFreeOp, OpError, Tensors, Types, require_layout
 from archdsl.ops.channels import channel_axis, check_groups, with_size
+from archdsl.ops.reading import SOME, Picked, Reads, along
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.ops.torch_memory import image, narrowed, padded
 from archdsl.shapes import TensorType
 
 
@@ -30,6 +33,15 @@ class ChunkOp(CostFreeOp):
             message = f"`chunk` makes {self.chunks} parts, numbered from 0: there is no part {self.index}"
             raise OpError("E222", message, argument="index")
         return with_size(inputs[0], axis, channels // self.chunks)
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(len(output.sizes), {channel_axis("chunk", output): SOME})
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        axis = channel_axis(self.kind, inputs[0])
+        return narrowed(tensors[0], axis + 1, self.infer(inputs).sizes[axis])
 
 
 class ChannelSliceOp(CostFreeOp):
@@ -59,6 +71,15 @@ class ChannelSliceOp(CostFreeOp):
             raise OpError("E222", message, argument="start")
         return with_size(inputs[0], axis, stop - start)
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(len(output.sizes), {channel_axis("channel_slice", output): SOME})
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        axis = channel_axis(self.kind, inputs[0])
+        return narrowed(tensors[0], axis + 1, self.infer(inputs).sizes[axis])
+
 
 class PadChannelsOp(CostFreeOp):
     """Channels of zeros behind those of ``C x H x W``: to ``out_channels x H x W``.
@@ -80,6 +101,14 @@ class PadChannelsOp(CostFreeOp):
             raise OpError("E308", message, help="use `channel_slice` to drop channels", argument="out_channels")
         return with_size(inputs[0], 0, self.out_channels)
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(3, {0: SOME})
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return padded(tape, tensors[0], (0, 0, 0, 0, 0, self.out_channels - inputs[0].sizes[0]))
+
 
 class ChannelShuffleOp(CostFreeOp):
     """Interleaves groups of channels of ``C x H x W``: channel ``g n + i`` of ``groups`` groups of n becomes
@@ -99,6 +128,15 @@ class ChannelShuffleOp(CostFreeOp):
         check_groups("channel_shuffle", self.groups, channels, channels)
         return inputs[0]
 
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(3, {0: SOME})
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return image(tape, x, x.sizes[1:], grad=x.grad)
+
 
 class SelectOp(CostFreeOp):
     """One token of ``L x C``, counted from 0, from the end when negative: to ``C``.
@@ -117,3 +155,12 @@ class SelectOp(CostFreeOp):
             message = f"`select` finds {length} tokens in {inputs[0]}, numbered from 0: there is no token {self.index}"
             raise OpError("E222", message, argument="index")
         return TensorType((channels,), "C")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return Picked(0, self.index % inputs[0].sizes[0])
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        return x.view((x.sizes[0], x.sizes[2]), (x.strides[0], x.strides[2]))

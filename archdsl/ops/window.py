@@ -18,18 +18,39 @@ def as_axes(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else value
 
 
-def default_padding(kernel: int, stride: int, dilation: int) -> int:
-    """The padding of an axis for which the spec gives none.
+def default_padding(kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    """The padding of each axis where the spec gives none.
 
     0 where the stride equals the kernel (patches and most pools), else what keeps the size at
     stride 1. Raises PydanticCustomError for even kernels, for which no such padding exists.
     """
-    if stride == kernel:
-        return 0
-    if kernel % 2 == 0:
-        message = "`padding` must be written for the even kernel {kernel} with stride {stride}"
-        raise PydanticCustomError("padding_open", message, {"kernel": kernel, "stride": stride})
-    return dilation * (kernel - 1) // 2
+    axes = list(zip(kernel, stride, dilation, strict=True))
+    for k, s, _ in axes:
+        if s != k and k % 2 == 0:
+            message = "`padding` must be written for the even kernel {kernel} with stride {stride}"
+            context = {"kernel": k, "stride": s, "help": _possible_padding(axes)}
+            raise PydanticCustomError("padding_open", message, context)
+    return tuple([0 if s == k else d * (k - 1) // 2 for k, s, d in axes])
+
+
+def _possible_padding(axes: list[tuple[int, int, int]]) -> str:
+    """What to write for an even kernel: the padding with which the stride alone changes the size, or the next ones.
+
+    Kernel k, stride s and padding p make ``floor((H + 2p - k) / s) + 1`` of H, which is ``floor(H / s)`` for
+    ``2p = k - s``; a transposed convolution makes ``H s`` of H then.
+    """
+    doubled = [max(0, d * (k - 1) + 1 - s) for k, s, d in axes]
+    below, above = _per_axis([p // 2 for p in doubled]), _per_axis([(p + 1) // 2 for p in doubled])
+    if below != above:
+        return f"no padding fits exactly: write `padding = {below}` or `padding = {above}`"
+    if not any(doubled):
+        return f"write `padding = {below}`"
+    effect = "keeps the size" if all(s == 1 for _, s, _ in axes) else "leaves it to the stride to change the size"
+    return f"write `padding = {below}`, which {effect}, or `padding = 0` for patches"
+
+
+def _per_axis(sizes: list[int]) -> str:
+    return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
 
 
 class WindowedOp(Op):
@@ -45,8 +66,7 @@ class WindowedOp(Op):
         if arguments["stride"] is None:
             arguments["stride"] = arguments["kernel_size"]
         if arguments["padding"] is None:
-            kernel, stride, dilation = self.window()
-            padding = tuple(map(default_padding, kernel, stride, dilation))
+            padding = default_padding(*self.window())
             arguments["padding"] = padding if isinstance(arguments["kernel_size"], tuple) else padding[0]
         return self
 

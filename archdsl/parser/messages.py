@@ -289,7 +289,7 @@ def _either(names: list[str]) -> str:
 
 
 def _help(mistake: Mistake) -> str:
-    return _word_help(mistake) or _operator_help(mistake) or _neighbour_help(mistake)
+    return _word_help(mistake) or _section_help(mistake) or _operator_help(mistake) or _neighbour_help(mistake)
 
 
 def _word_help(mistake: Mistake) -> str:
@@ -312,7 +312,7 @@ def _operator_help(mistake: Mistake) -> str:
     if kind == "ASSIGN" and mistake.before in ("+", "-", "*", "/", "**", "//", ":"):
         return "values do not change; `let name = …` defines a new one"
     if kind == "ASSIGN":
-        return "a value is defined by `let name = …` and compared by `==`" if "EQ" in accepted else ""
+        return _assignment_help(mistake) if "EQ" in accepted else ""
     if kind in COMPARISONS and "AND" in accepted:
         return f"comparisons do not chain: write `a < b and b {mistake.text} c`"
     if kind == "RANGE":
@@ -323,9 +323,39 @@ def _operator_help(mistake: Mistake) -> str:
         return "a number does not end in a point: write `1.0` or `1`" if kind not in ("INT", "STRING") else ""
     if kind == "COLON":
         return _colon_help(mistake)
+    if kind == "COMMA" and mistake.opener is not None and mistake.opener.kind == "LPAR" and "RPAR" in accepted:
+        return _tuple_help(mistake, mistake.opener)
     if kind == "COMMA" and NEWLINE in accepted:
         return "steps stand on lines of their own, or follow one another by `->`"
     return ""
+
+
+def _assignment_help(mistake: Mistake) -> str:
+    if (
+        mistake.previous
+        and mistake.previous.kind == "NAME"
+        and begins_line(mistake.source.text, mistake.previous.start)
+    ):
+        name = mistake.before
+        return f"a step is named by `{name}: …`, a value by `let {name} = …`"
+    return "a value is defined by `let name = …` and compared by `==`"
+
+
+def _tuple_help(mistake: Mistake, opener: Token) -> str:
+    """Sizes and lists, for what other languages write as a tuple."""
+    found = re.match(r"\(([\w\s,]*)\)", mistake.source.text[opener.start : opener.start + 80])
+    items = [item.strip() for item in found[1].split(",") if item.strip()] if found else []
+    if len(items) > 1 and all(item.isdigit() for item in items):
+        return f"sizes are written `{'x'.join(items)}`, lists `[{', '.join(items)}]`"
+    return "sizes are written `3x3`, lists `[a, b]`"
+
+
+def _section_help(mistake: Mistake) -> str:
+    """A section's name that has dots in it, as those of containers do."""
+    text = mistake.source.text
+    line = text[text.rfind("\n", 0, mistake.token.start) + 1 : mistake.token.start + 80]
+    found = re.match(r"\s*(stem|stage|head|aux)\s+(\w+(?:\.\w+)+)", line)
+    return f'quote it: `{found[1]} "{found[2]}" {{`' if found else ""
 
 
 def _colon_help(mistake: Mistake) -> str:

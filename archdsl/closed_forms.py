@@ -1,0 +1,105 @@
+"""Parameters and MACs of a spec as closed formulas in its parameters and the size of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from archdsl.analysis.fitting import FAR_REAL, FAR_WHOLE, Axis, NoFormulaError, fit
+from archdsl.analysis.symbolic import Formula
+from archdsl.compiler import InputSize, Spec
+from archdsl.diagnostics import ArchError
+from archdsl.limits import DEFAULT_LIMITS, Limits
+from archdsl.user_ops import OpSource
+from archdsl.variables import METRICS, OpenNetwork, Request, Variable, base_point, named
+
+WHOLE_STEPS = tuple(
+    map(Fraction, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 56, 60, 64))
+) + tuple(map(Fraction, (72, 80, 96, 112, 120, 128, 160, 192, 224, 256, 320, 384, 448, 512)))
+"""Steps that are tried for whole numbers: strides and windows multiply to such numbers."""
+
+REAL_STEPS = tuple(Fraction(1, 2**power) for power in range(5, 0, -1)) + tuple(map(Fraction, (1, 2, 4, 8)))
+"""Steps that are tried for other numbers, all of them floats exactly."""
+
+MAX_SPECIAL = 16
+"""Values at which a network may take another form that are looked at for each variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formulas:
+    """The closed formulas of a network; ``base`` are its declared (or given) values, from which they were found."""
+
+    network: str
+    base: Mapping[str, int | float]
+    parameters: Formula
+    macs: Formula
+
+    def as_json(self) -> dict[str, Any]:
+        """Each formula as ``Formula.as_json`` gives it, under its metric."""
+        found = {metric: getattr(self, metric).as_json() for metric in METRICS}
+        return {"network": self.network, "variables": dict(self.base), **found}
+
+
+def formulas(
+    spec: Spec,
+    variables: Iterable[str],
+    /,
+    *,
+    network: str | None = None,
+    input: InputSize | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    set_texts: Mapping[str, str] | None = None,
+    ops: Iterable[OpSource] = (),
+    **parameters: object,
+) -> Formulas:
+    """Parameters and MACs as closed formulas in ``variables``; never imports torch.
+
+    A variable is a numeric parameter of the network or a size of its input: ``height``, ``width``, ``size`` (the side
+    of a square image), ``channels``, ``length`` (of tokens). A parameter of the same name comes first. The other
+    arguments are those of ``load``; what they set is where the search starts, and what is not varied stays so.
+
+    The formulas are interpolated exactly from the counts of the network at some points and compared with those at
+    others; each says for which values it holds. Raises ArchError: what ``load`` raises, E409 for what is no variable,
+    E803 where no formula is found.
+    """
+    request = Request(spec, network, input, limits, dict(set_texts or {}), tuple(ops), parameters)
+    opened = OpenNetwork(request, variables)
+    if not opened.variables:
+        raise opened.fault("E409", "formulas need a variable", "name one or more: `classes`, `size`")
+    if opened.graph is None:
+        opened.request.load()
+    axes = [_axis(opened, variable) for variable in opened.variables]
+    found = {metric: _formula(opened, metric, axes) for metric in METRICS}
+    assert opened.graph is not None
+    base = {variable.name: variable.given(axis.base) for variable, axis in zip(opened.variables, axes, strict=True)}
+    return Formulas(opened.graph.name, base, found["parameters"], found["macs"])
+
+
+def _axis(opened: OpenNetwork, variable: Variable) -> Axis:
+    base = base_point([variable])[variable.name]
+    least = Fraction(1) if variable.axes or base >= 1 else Fraction(0)
+    if not variable.is_whole:
+        return Axis(variable.name, base, REAL_STEPS, least, FAR_REAL)
+    return Axis(variable.name, base, WHOLE_STEPS, least, FAR_WHOLE, _special(opened))
+
+
+def _special(opened: OpenNetwork) -> tuple[Fraction, ...]:
+    """Channels that occur in the network: where a width is one of them, a block may need no projection."""
+    assert opened.graph is not None
+    channels = {node.type.sizes[0] for node in opened.graph.nodes if node.type.sizes}
+    return tuple(map(Fraction, sorted(channels)[:MAX_SPECIAL]))
+
+
+def _formula(opened: OpenNetwork, metric: str, axes: list[Axis]) -> Formula:
+    def count(point: Mapping[str, Fraction]) -> int | None:
+        found = opened.counts(point)
+        return None if isinstance(found, ArchError) else found[metric]
+
+    try:
+        return fit(metric, count, axes)
+    except NoFormulaError as error:
+        message = f"no closed formula of the {named(metric)} was found: {error}"
+        hint = "leave out a variable, or start elsewhere with `--set` or `--input`"
+        raise opened.fault("E803", message, hint) from None

@@ -1,0 +1,157 @@
+"""``archdsl solve``: the value of a parameter that meets a budget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .common import InputOption, LimitOption, NetworkOption, OpsOption, SpecArgument, request
+from .output import say
+
+if TYPE_CHECKING:
+    from archdsl.solving import Budget, Candidate, Solution
+
+_NUMBER = r"[0-9][0-9_]*(?:\.[0-9]+)?"
+_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
+
+OpenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="NAME=? is sought, or one of NAME=8..512 (both included; 8..512:8 in steps); others are set as in stats.",
+    ),
+]
+ParamsOption = Annotated[str | None, typer.Option("--params", metavar="N", help="At most so many parameters: 25M.")]
+MacsOption = Annotated[str | None, typer.Option("--macs", metavar="N", help="At most so many MACs: 4.1G.")]
+MemoryOption = Annotated[str | None, typer.Option("--memory", metavar="N", help="At most so much memory: 24GiB.")]
+BatchOption = Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Examples that the memory is for.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="Type of numbers that the memory is for.")]
+OptimizerOption = Annotated[str, typer.Option("--optimizer", help="Optimiser that the memory is for.")]
+InferenceOption = Annotated[bool, typer.Option("--inference", help="Memory of inference; of training without this.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The parameter that is sought, and between which values, if that is said."""
+
+    name: str
+    between: tuple[Fraction, Fraction] | None = None
+    step: Fraction | None = None
+
+
+def solve(
+    spec: SpecArgument,
+    set_: OpenOption = None,
+    params: ParamsOption = None,
+    macs: MacsOption = None,
+    memory: MemoryOption = None,
+    batch: BatchOption = 1,
+    dtype: DtypeOption = "float32",
+    optimizer: OptimizerOption = "sgd",
+    inference: InferenceOption = False,
+    nearest: Annotated[bool, typer.Option("--nearest", help="Come as close as can be, from above too.")] = False,
+    input: InputOption = None,
+    network: NetworkOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ops: OpsOption = None,
+    limit: LimitOption = None,
+) -> None:
+    """Find the largest value of a parameter, or of the input's size, whose network is within a budget."""
+    if params is None and macs is None and memory is None:
+        raise typer.BadParameter("give a budget: --params 25M, --macs 4.1G, --memory 24GiB")
+    sought, settings = _open_parameter(set_ or ())
+    asked = request(spec, network, input, settings, limit, ops)
+    from archdsl import solving
+    from archdsl.variables import MemoryUse
+
+    found = solving.solve(
+        asked.reference.spec,
+        sought.name,
+        params=params,
+        macs=macs,
+        memory=memory,
+        use=MemoryUse(batch, dtype, not inference, optimizer),
+        between=sought.between,
+        step=sought.step,
+        nearest=nearest,
+        network=asked.network,
+        input=asked.input,
+        limits=asked.limits,
+        set_texts=asked.settings,
+        ops=asked.ops,
+    )
+    if as_json:
+        import json
+
+        say(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        say(_text(found))
+
+
+def _open_parameter(texts: Iterable[str]) -> tuple[_Open, list[str]]:
+    """The one that is sought, and the settings of the others: a range is sought in where no ``?`` is."""
+    pairs = [text.partition("=") for text in texts]
+    questions = [pair for pair in pairs if pair[2].strip() == "?"]
+    sought = questions or [pair for pair in pairs if _RANGE.fullmatch(pair[2].strip())]
+    if len(sought) != 1:
+        which = "no parameter is open" if not sought else f"{len(sought)} parameters are open"
+        raise typer.BadParameter(f"{which}: write one --set NAME=? (or a range, NAME=8..512)", param_hint="--set")
+    name, _, text = sought[0]
+    if not name.strip().isidentifier():
+        raise typer.BadParameter(f"expected NAME=?, got {''.join(sought[0])!r}", param_hint="--set")
+    others = ["".join(pair) for pair in pairs if pair is not sought[0]]
+    if any(pair[0].strip() == name.strip() for pair in pairs if pair is not sought[0]):
+        raise typer.BadParameter(f"{name.strip()} is set twice", param_hint="--set")
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        return _Open(name.strip()), others
+    first, last, step = (None if part is None else Fraction(part.replace("_", "")) for part in match.groups())
+    assert first is not None
+    assert last is not None
+    return _Open(name.strip(), (first, last), step), others
+
+
+# ---- printing ------------------------------------------------------------------------------------
+
+
+def _text(found: Solution) -> str:
+    from archdsl.variables import named
+
+    from .tables import Column, shown_table
+
+    budgets = " and ".join(f"{budget.limit:,} {named(budget.metric)}" for budget in found.budgets)
+    what = f"comes closest to {budgets}" if found.nearest else f"is the largest value within {budgets}"
+    columns = [Column(found.variable, right=True), Column("parameters", right=True), Column("MACs", right=True)]
+    if found.found.counts.memory is not None:
+        columns.append(Column("bytes", right=True))
+    columns += [Column(f"of the {named(budget.metric)}", right=True) for budget in found.budgets]
+    rows = [_cells(one, found.budgets) for one in (found.found, found.above) if one is not None]
+    remarks = "".join(f"{line}\n" for line in _remarks(found))
+    return f"{found.variable} = {found.value:_} {what}\n\n{shown_table(columns, rows)}\n{remarks}"
+
+
+def _cells(one: Candidate, budgets: Iterable[Budget]) -> list[str]:
+    memory = [] if one.counts.memory is None else [f"{one.counts.memory:,}"]
+    shares = [f"{100 * one.counts[b.metric] / b.limit:.2f}%" if b.limit else "" for b in budgets]
+    return [f"{one.value:_}", f"{one.counts.parameters:,}", f"{one.counts.macs:,}", *memory, *shares]
+
+
+def _remarks(found: Solution) -> Iterable[str]:
+    from archdsl.variables import named
+
+    for budget in found.budgets:
+        left = budget.limit - found.found.counts[budget.metric]
+        yield f"{abs(left):,} {named(budget.metric)} {'left' if left >= 0 else 'above the budget'}"
+    if found.above is None:
+        yield "no greater value was found that the network takes"
+    if found.refused:
+        first = found.refused[0]
+        yield f"passed over {len(found.refused):,} that the network refuses: {first.value:_} ({first.reason})"
+    how = "every value of the range" if found.every_value else "found by halving; a range of up to 256 is tried whole"
+    yield f"tried {found.tried:,}: {how}"

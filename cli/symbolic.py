@@ -1,0 +1,55 @@
+"""``archdsl stats --symbolic``: parameters and MACs as closed formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from .common import Request
+from .output import say
+
+if TYPE_CHECKING:
+    from archdsl.analysis.symbolic import Formula
+    from archdsl.closed_forms import Formulas
+
+
+def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> None:
+    """Prints the formulas of each spec in the variables, which commas separate. Raises ArchError and BadParameter."""
+    names = [name.strip() for name in variables.split(",")]
+    if not all(name.isidentifier() for name in names):
+        raise typer.BadParameter(f"expected names such as classes,size, got {variables!r}", param_hint="--symbolic")
+    found = [(one.reference.shown, _formulas(one, names)) for one in asked]
+    if as_json:
+        import json
+
+        say(json.dumps([{"spec": spec, **each.as_json()} for spec, each in found], indent=2, ensure_ascii=False) + "\n")
+    else:
+        say("\n".join(_text(each) for _, each in found))
+
+
+def _formulas(asked: Request, names: Sequence[str]) -> Formulas:
+    from archdsl.closed_forms import formulas
+
+    return formulas(
+        asked.reference.spec,
+        names,
+        network=asked.network,
+        input=asked.input,
+        limits=asked.limits,
+        set_texts=asked.settings,
+        ops=asked.ops,
+    )
+
+
+def _text(found: Formulas) -> str:
+    at = ", ".join(f"{name} = {value:_}" for name, value in found.base.items())
+    return f"{found.network}, from {at}\n\n{_formula_text(found.parameters)}{_formula_text(found.macs)}"
+
+
+def _formula_text(formula: Formula) -> str:
+    from archdsl.analysis.symbolic import shown
+
+    reached = ", ".join(f"{domain.variable} = {shown(domain.last)}" for domain in formula.domains)
+    return f"{formula}\n    for {formula.condition}\n    equal at {formula.checked} other points, up to {reached}\n"

@@ -1,0 +1,46 @@
+"""Amounts of memory as text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import archdsl
+from archdsl.units import bytes_of, format_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("24GiB", 24 * 2**30), ("512MB", 512_000_000), ("1.5G", 1_500_000_000), ("1_000_000", 1_000_000),
+        ("80 gib", 80 * 2**30), ("7B", 7), (".5KiB", 512), (" 2TB ", 2 * 10**12),
+    ],
+)  # fmt: skip
+def test_amounts_are_read(text: str, size: int) -> None:
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "GiB", "24gigs", "-1GB", "0GB", "1.5B", "1e9", "1,5G", "nan", "1" * 50, "24 G i B"]
+)
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        bytes_of(text)
+    assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["E801"]
+
+
+@given(st.text())
+def test_any_text_gives_bytes_or_a_diagnostic(text: str) -> None:
+    try:
+        assert bytes_of(text) >= 1
+    except archdsl.ArchError as error:
+        assert error.diagnostics[0].code == "E801"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (3 * 2**29, "1.50 GiB"), (24 * 2**30, "24.0 GiB")],
+)
+def test_amounts_are_written(size: int, text: str) -> None:
+    assert format_bytes(size) == text
