@@ -6,7 +6,7 @@ from math import prod
 
 from archdsl.analysis.stats import Stats
 from archdsl.graph import Node
-from archdsl.ops import ALL_OPS, DepthwiseConv2dOp
+from archdsl.ops import ALL_OPS
 from archdsl.ops.base import CostFreeOp, Op, Types
 from archdsl.shapes import TensorType
 
@@ -48,7 +48,7 @@ def variables(op: Op, inputs: Types, output: TensorType) -> dict[str, int]:
         "in_places": prod(given.sizes) // channels[0],
         "out_places": prod(output.sizes) // channels[1],
         "kernel": kernel,
-        "groups": channels[0] if isinstance(op, DepthwiseConv2dOp) else int(getattr(op, "groups", 1)),
+        "groups": getattr(op, "groups", 1),
     }
     if op.kind == "window_attention":
         rows, columns = _pair(op.window)  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import fx, nn
@@ -17,12 +19,8 @@ _NEEDING_CODE = ("__reduce__", "__reduce_package__")
 def empty_module(name: str) -> fx.GraphModule:
     """A GraphModule without nodes, whose class has this name; it waits for ``set_graph``."""
     module = fx.GraphModule.__new__(fx.GraphModule)
-    own_class: Any = type(module)
-    own_class.recompile = lambda self: None
-    try:
+    with _without_code(module):
         module.__init__(nn.Module(), fx.Graph(), class_name=name)  # type: ignore[misc]
-    finally:
-        del own_class.recompile
     return module
 
 
@@ -33,14 +31,21 @@ def set_graph(module: fx.GraphModule, graph: fx.Graph) -> None:
     may call: weights are loaded or counted first. A GraphModule has a class of its own, so stand-ins on that class
     see every access, torch.compile's, torch.export's and pickle's included.
     """
+    with _without_code(module):
+        module.graph = graph
+    for name in (*_MADE_BY_RECOMPILE, *_NEEDING_CODE):
+        setattr(type(module), name, _GeneratesCode(module, name))
+
+
+@contextmanager
+def _without_code(module: fx.GraphModule) -> Iterator[None]:
+    """What would recompile the module does not."""
     own_class: Any = type(module)
     own_class.recompile = lambda self: None
     try:
-        module.graph = graph
+        yield
     finally:
         del own_class.recompile
-    for name in (*_MADE_BY_RECOMPILE, *_NEEDING_CODE):
-        setattr(own_class, name, _GeneratesCode(module, name))
 
 
 class _GeneratesCode:

@@ -83,7 +83,7 @@ TorchCall = ModuleCall | FunctionCall | FoldCall
 
 def local_name(target: str) -> str:
     """How a Python file names a target that it imports or carries: ``DropPath`` for ``layers.DropPath``."""
-    return target.removeprefix("layers.").partition(":")[2] or target.removeprefix("layers.")
+    return target.rpartition(":")[2].removeprefix("layers.")
 
 
 Rule = Callable[[Any, Types], TorchCall]

@@ -48,14 +48,8 @@ class IdentityOp(PointwiseOp):
         return tensors[0]
 
 
-class FlattenOp(CostFreeOp):
-    """All elements in one axis, in order: any layout to ``C``. torch.nn.Flatten."""
-
-    kind = "flatten"
-
-    @override
-    def infer(self, inputs: Types) -> TensorType:
-        return TensorType((inputs[0].elements,), "C")
+class _InOrderOp(CostFreeOp):
+    """The elements in their order, in other sizes."""
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
@@ -67,7 +61,17 @@ class FlattenOp(CostFreeOp):
         return reshaped(tape, x, (x.sizes[0], *self.infer(inputs).sizes))
 
 
-class ReshapeOp(CostFreeOp):
+class FlattenOp(_InOrderOp):
+    """All elements in one axis, in order: any layout to ``C``. torch.nn.Flatten."""
+
+    kind = "flatten"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        return TensorType((inputs[0].elements,), "C")
+
+
+class ReshapeOp(_InOrderOp):
     """The elements in order, in these sizes: to ``C``, ``L x C``, ``C x H x W`` or more axes without names.
 
     Errors: E308 another number of elements. torch.reshape, the batch kept.
@@ -87,15 +91,6 @@ class ReshapeOp(CostFreeOp):
                 argument="sizes",
             )
         return TensorType.of(self.sizes)
-
-    @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return rearranged(inputs[0].sizes)
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        (x,) = tensors
-        return reshaped(tape, x, (x.sizes[0], *self.infer(inputs).sizes))
 
 
 _PERMUTED_LAYOUTS: dict[tuple[Layout, tuple[int, ...]], Layout] = {
