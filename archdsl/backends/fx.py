@@ -22,6 +22,7 @@ from archdsl.backends.torch_calls import (
     ModuleCall,
     OwnParameter,
     TorchCall,
+    fits_any_types,
     torch_call,
 )
 from archdsl.collection import collection_paused
@@ -148,17 +149,22 @@ class _Lowering:
 
     def _recipe(self, node: Node) -> _Recipe:
         """How the node is made, thought out once for all that have the same op and input types (both are interned)."""
+        op = node.op
+        kind = (id(op), node.id in self._overwriting)
+        recipe = self._recipes.get(kind)
+        if recipe is not None:
+            return recipe
         types = self._graph.input_types(node)
-        in_place = node.id in self._overwriting
-        key = (id(node.op), in_place, *map(id, types))
+        key = (*kind, *map(id, types))
         recipe = self._recipes.get(key)
         if recipe is None:
-            call = torch_call(node.op, types, in_place=in_place)
-            parameters = node.op.parameters(types)
+            call = torch_call(op, types, in_place=kind[1])
+            parameters, buffers = op.parameters(types), op.buffers(types)
             make = None
             if isinstance(call, ModuleCall):
-                specs = {**parameters, **node.op.buffers(types)}
-                make = self._factory.maker(call, specs, (id(node.op), in_place))
+                make = self._factory.maker(call, {**parameters, **buffers}, kind)
+            if not parameters and not buffers and fits_any_types(op):
+                key = kind
             recipe = self._recipes[key] = _Recipe(call, parameters, make)
         return recipe
 
@@ -180,7 +186,7 @@ class _Lowering:
         return self._node("call_function", resolve(call.target), args, kwargs, path)
 
     def _node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> fx.Node:
-        node = self._fx.create_node(op, target, name=name)
+        node = self._fx.create_node(op, target, name=name.replace(".", "_"))  # as torch would, by regular expressions
         _set_args(node, args)
         if kwargs:
             node.kwargs = kwargs

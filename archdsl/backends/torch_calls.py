@@ -88,6 +88,9 @@ def local_name(target: str) -> str:
 
 Rule = Callable[[Any, Types], TorchCall]
 
+_FOR_ANY_TYPES: set[Rule] = set()
+"""Rules that look at the op alone."""
+
 
 def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
     """The call for ``op`` on inputs of these types; ``in_place``: an activation that overwrites its input.
@@ -101,6 +104,11 @@ def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
     if in_place and isinstance(call, ModuleCall):
         return replace(call, kwargs={**call.kwargs, "inplace": True})
     return call
+
+
+def fits_any_types(op: Op) -> bool:
+    """Whether the op's call is the same for inputs of whatever types."""
+    return CALLS.get(op.kind) in _FOR_ANY_TYPES
 
 
 def _module(target: str, *args: Any, **kwargs: Any) -> ModuleCall:
@@ -121,6 +129,7 @@ def _of(target: str, *positional: str, **keywords: str) -> Rule:
         args = [getattr(op, name) for name in positional]
         return _module(target, *args, **{name: getattr(op, own) for name, own in keywords.items()})
 
+    _FOR_ANY_TYPES.add(rule)
     return rule
 
 
