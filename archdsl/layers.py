@@ -12,23 +12,25 @@ from torch import Tensor, nn
 class DropPath(nn.Module):
     """Stochastic depth: drops whole examples with probability p, scales the rest by 1 / (1 - p).
 
-    Any shape ``N x ...``; the identity in eval mode. Huang et al. 2016, arXiv:1603.09382, in the
-    scaled form and with the draws of ``torchvision.ops.StochasticDepth(p, mode="row")``.
+    Any shape ``N x ...``; the identity in eval mode. Mode "row" draws for each example, "batch"
+    once for all of them. Huang et al. 2016, arXiv:1603.09382, in the scaled form and with the
+    draws of ``torchvision.ops.StochasticDepth``.
     """
 
-    def __init__(self, p: float) -> None:
+    def __init__(self, p: float, mode: str = "row") -> None:
         super().__init__()
-        self.p = p
+        self.p, self.mode = p, mode
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
             return x
         kept = 1.0 - self.p
-        mask = x.new_empty([x.shape[0]] + [1] * (x.ndim - 1)).bernoulli_(kept)
+        draws = x.shape[0] if self.mode == "row" else 1
+        mask = x.new_empty([draws] + [1] * (x.ndim - 1)).bernoulli_(kept)
         return x * (mask.div_(kept) if kept > 0.0 else mask)
 
     def extra_repr(self) -> str:
-        return f"p={self.p}"
+        return f"p={self.p}, mode={self.mode!r}"
 
 
 class LayerNorm2d(nn.LayerNorm):

@@ -289,7 +289,7 @@ def softmax(arguments: Arguments, inputs: Types) -> nn.Module:
 def stochastic_depth(arguments: Arguments, inputs: Types) -> nn.Module:
     from torchvision.ops import StochasticDepth
 
-    module: nn.Module = StochasticDepth(arguments["p"], "row")
+    module: nn.Module = StochasticDepth(arguments["p"], arguments["mode"])
     return module
 
 
@@ -312,7 +312,9 @@ ACTIVATIONS: dict[str, Case] = {
     "softmax": Case(examples({}, any_layout("C", "CL", "CHW", "HWC", "LC")), softmax),
     "dropout": pointwise(nn.Dropout, p=PROBABILITY),
     "dropout2d": Case(examples({"p": PROBABILITY}, IMAGE), lambda drawn, inputs: nn.Dropout2d(**drawn)),
-    "drop_path": Case(examples({"p": PROBABILITY}, any_layout()), stochastic_depth),
+    "drop_path": Case(
+        examples({"p": PROBABILITY, "mode": st.sampled_from(["row", "batch"])}, any_layout()), stochastic_depth
+    ),
     "identity": pointwise(nn.Identity),
 }
 

@@ -197,7 +197,7 @@ def test_in_evaluation_the_full_depth_runs() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_in_training_whole_units_drop(resnet20: papers.Network, seed: int) -> None:
-    """A dropped unit is its shortcut; one that is kept adds F / p. Each of the examples draws for itself."""
+    """A dropped unit is its shortcut; one that is kept adds F / p. A mini-batch draws once for each."""
     torch.manual_seed(seed)
     output = stochastic_resnet20(resnet20, p_last=0.5).train()(images())
     torch.manual_seed(seed)
@@ -212,7 +212,7 @@ def dropped_by_hand(network: papers.Network, x: Tensor, p_last: float) -> tuple[
     for position, unit in enumerate(units, start=1):
         p = 1 - position / len(units) * (1 - p_last)
         residual = unit.residual(x)
-        gates.append(residual.new_empty(len(x), 1, 1, 1).bernoulli_(p))
+        gates.append(residual.new_empty(1, 1, 1, 1).bernoulli_(p))
         x = torch.relu(gates[-1] / p * residual + papers.option_a(x, unit.out, unit.stride))
     return network.fc(x.mean((2, 3))), gates
 

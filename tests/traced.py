@@ -192,9 +192,7 @@ def _chunk(index: Any, tensor: Any, chunks: Any, dim: Any = 0) -> Arguments:
 
 
 def _stochastic_depth(tensor: Any, p: float, mode: str, training: bool = True) -> Described:
-    if mode != "row":
-        raise NotImplementedError(f"no canonical form for stochastic depth by {mode}")
-    return "drop_path", {"p": p}
+    return "drop_path", {"p": p, "mode": mode}
 
 
 def _call(target: Any) -> Callable[..., Described]:
@@ -227,7 +225,7 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Described]] = {
     nn.Identity: _pointwise("identity"),
     nn.Flatten: lambda module: _flatten(module.start_dim, module.end_dim),
     nn.Dropout: lambda module: ("dropout", {"p": module.p}),
-    DropPath: lambda module: ("drop_path", {"p": module.p}),
+    DropPath: lambda module: ("drop_path", {"p": module.p, "mode": module.mode}),
 }
 
 _CALLS: dict[Any, Callable[..., Described]] = {

@@ -318,7 +318,7 @@ CALLS: dict[str, Rule] = {
     "blurpool": lambda op, inputs: ModuleCall("layers.BlurPool2d", (inputs[0].sizes[0], op.kernel_size, op.stride)),
     "dropout": _of("nn.Dropout", p="p"),
     "dropout2d": _of("nn.Dropout2d", p="p"),
-    "drop_path": _of("layers.DropPath", "p"),
+    "drop_path": _of("layers.DropPath", "p", mode="mode"),
     "flatten": lambda op, inputs: ModuleCall("nn.Flatten"),
     "reshape": lambda op, inputs: FunctionCall("torch.reshape", (X, (-1, *op.sizes))),
     "permute": lambda op, inputs: _permute(op.axes),

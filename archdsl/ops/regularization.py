@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from typing_extensions import override
 
 from archdsl.ops.arguments import Probability
@@ -55,16 +57,19 @@ class Dropout2dOp(CostFreeOp):
 class DropPathOp(PointwiseOp):
     """Stochastic depth: sets whole examples to 0 with probability ``p`` and scales the others by ``1 / (1 - p)``.
 
-    Placed at a residual branch's end it drops the branch. Any layout, same type.
-    torchvision.ops.StochasticDepth(p, "row"); Huang et al. 2016, arXiv:1603.09382, section 3.
+    Placed at a residual branch's end it drops the branch. ``mode`` "row" draws for each example, "batch" once for the
+    mini-batch, as the paper does. Any layout, same type. torchvision.ops.StochasticDepth; Huang et al. 2016,
+    arXiv:1603.09382, section 3.
     """
 
     kind = "drop_path"
     p: Probability
+    mode: Literal["row", "batch"] = "row"
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
         if not tape.training or self.p == 0:
             return x
-        return dropped_groups(tape, x, (x.sizes[0],) + (1,) * (len(x.sizes) - 1))
+        draws = x.sizes[0] if self.mode == "row" else 1
+        return dropped_groups(tape, x, (draws,) + (1,) * (len(x.sizes) - 1))
