@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -132,3 +134,40 @@ def test_nothing_is_left_of_the_stand_ins() -> None:
     module = built()
     module(*inputs_of(residual()))
     assert not [name for name, value in vars(type(module)).items() if type(value).__name__ == "_GeneratesCode"]
+
+
+# ---- what a module that is dropped leaves behind -------------------------------------------------
+
+
+def run(module: fx.GraphModule) -> fx.GraphModule:
+    module(*inputs_of(residual()))
+    return module
+
+
+def optimized(module: fx.GraphModule) -> fx.GraphModule:
+    """By a pass that asks the graph for its module."""
+    assert module.graph.owning_module is module
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+@pytest.mark.parametrize("use", [lambda module: module, run, copy.deepcopy, optimized])
+def test_weights_are_free_as_soon_as_the_module_is_dropped(use: Callable[[fx.GraphModule], fx.GraphModule]) -> None:
+    """As with a module written in Python; fx's own wait until cycles are looked for."""
+    gc.disable()
+    try:
+        module = use(built())
+        weights = [weakref.ref(parameter) for parameter in module.parameters()]
+        del module
+        assert weights
+        assert all(weight() is None for weight in weights)
+    finally:
+        gc.enable()
+
+
+def test_a_graph_may_outlive_its_module() -> None:
+    graph = built().graph
+    gc.collect()
+    assert graph.owning_module is None
+    assert len(fx.GraphModule(built(), graph).graph.nodes) == len(graph.nodes)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import fx, nn
+from typing_extensions import override
 
 _MADE_BY_RECOMPILE = ("forward", "_code", "_lineno_map", "_prologue_start")
 """Attributes that ``recompile`` sets, of the module's own class or of the module."""
@@ -16,11 +17,38 @@ _NEEDING_CODE = ("__reduce__", "__reduce_package__")
 """Methods that copy the module's attributes before they recompile it."""
 
 
+class WeaklyOwnedGraph(fx.Graph):
+    """A graph that does not keep its module alive.
+
+    fx's own graphs and modules hold each other, so that a module that nobody needs any more keeps its weights until
+    Python next looks for cycles: too late where networks are built one after another, on a GPU above all.
+    """
+
+    _owner: weakref.ref[fx.GraphModule] | None
+
+    @property
+    def _owning_module(self) -> fx.GraphModule | None:
+        """Where torch's Graph has its module, as an attribute."""
+        return self._owner() if self._owner is not None else None
+
+    @_owning_module.setter
+    def _owning_module(self, module: fx.GraphModule | None) -> None:
+        self._owner = weakref.ref(module) if module is not None else None
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> fx.Graph:
+        copied = super().__deepcopy__(memo)
+        module = vars(copied).pop("_owning_module")
+        copied.__class__ = WeaklyOwnedGraph
+        copied.owning_module = module
+        return copied
+
+
 def empty_module(name: str) -> fx.GraphModule:
     """A GraphModule without nodes, whose class has this name; it waits for ``set_graph``."""
     module = fx.GraphModule.__new__(fx.GraphModule)
     with _without_code(module):
-        module.__init__(nn.Module(), fx.Graph(), class_name=name)  # type: ignore[misc]
+        module.__init__(nn.Module(), WeaklyOwnedGraph(), class_name=name)  # type: ignore[misc]
     return module
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 
 from archdsl.analysis.in_place import overwriting_nodes
-from archdsl.backends.deferred_code import empty_module, set_graph
+from archdsl.backends.deferred_code import WeaklyOwnedGraph, empty_module, set_graph
 from archdsl.backends.devices import usable_device
 from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
 from archdsl.backends.torch_calls import (
@@ -91,7 +91,7 @@ class _Lowering:
         self._root.__dict__["_graphmodule_cls_name"] = graph.name  # what unpickling names it
         self._factory = ModuleFactory(device, dtype)
         self._recipes: dict[tuple[int, ...], _Recipe] = {}
-        self._fx = fx.Graph()
+        self._fx = WeaklyOwnedGraph()
         self._values: list[fx.Node] = []
         self._containers: dict[str, nn.Module] = {"": self._root}
         self._stacks: dict[str, dict[str, tuple[str, type]]] = {"": {}}
