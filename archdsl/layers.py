@@ -113,6 +113,27 @@ class SelfAttention(nn.MultiheadAttention):
         return super().forward(x, x, x, need_weights=False)[0]
 
 
+class DotProductAttention(nn.Module):
+    """For each query a mean of the values, weighted by how well their keys fit it.
+
+    ``N x L x C``, ``N x S x C`` and ``N x S x V`` to ``N x L x V``, the channels of each head side
+    by side. Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2.
+    """
+
+    def __init__(self, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (queries, keys, values))
+        p = self.dropout if self.training else 0.0
+        attended = nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=p)
+        return attended.transpose(1, 2).flatten(2)
+
+    def extra_repr(self) -> str:
+        return f"{self.heads}, dropout={self.dropout}"
+
+
 class PatchMerging(nn.Module):
     """Each 2x2 places of ``N x H x W x C`` joined: to ``N x H / 2 x W / 2 x 4 C``.
 

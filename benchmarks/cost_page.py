@@ -60,9 +60,9 @@ Parameters are the trainable elements of the whole network, auxiliary branches i
 ## Formulas
 
 `archdsl stats --explain-cost` prints these for the ops of a network. `in_places` and `out_places` are the elements of a
-channel, `kernel` those of a kernel or window. `padded` are the places of a feature map padded to whole windows.
-`bias_offsets` are the distances within a window for which Swin v2's network, of 512 hidden units, computes biases, once
-for a batch; 0 without `cosine`. Every other op counts 0.
+channel, `keys` the tokens that queries are compared with, `kernel` the elements of a kernel or window. `padded` are the
+places of a feature map padded to whole windows. `bias_offsets` are the distances within a window for which Swin v2's
+network, of 512 hidden units, computes biases, once for a batch; 0 without `cosine`. Every other op counts 0.
 
 """
 TRAINING = """

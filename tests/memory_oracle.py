@@ -31,8 +31,8 @@ def saved_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
         storage = tensor.untyped_storage()
         if storage.nbytes() and storage.data_ptr() not in own:
             seen[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor)  # so that no other tensor comes to lie there
-        return tensor
+            alive.append(tensor.detach())  # so that no other tensor comes to lie there
+        return tensor.detach()  # a result that its own node saved would keep that node, and so itself, for ever
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         outputs = module.train()(*inputs)

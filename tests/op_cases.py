@@ -237,6 +237,40 @@ def attention(arguments: Arguments, inputs: Types) -> nn.Module:
     return Attention(inputs[0].sizes[1], rest.pop("heads"), batch_first=True, **rest)
 
 
+@st.composite
+def queried(draw: st.DrawFn) -> Any:
+    """Queries, keys and values that mostly fit together, the values often as wide as the keys."""
+    heads = draw(small(1, 4))
+    queries, keys, width = draw(small(1, 6)), draw(small(1, 6)), heads * draw(small(1, 4))
+    values = width if draw(FLAG) else heads * draw(small(1, 4))
+    sizes = [(queries, width), (keys, width), (keys, values)]
+    if not draw(st.integers(0, 4)):
+        sizes[draw(st.integers(0, 2))] = (draw(small(1, 6)), draw(small(1, 8)))
+    arguments = {"heads": heads, "dropout": draw(PROBABILITY)}
+    return arguments, tuple([TensorType(each, "LC") for each in sizes])
+
+
+class ByHeads(nn.Module):
+    """Torch's attention between given queries, keys and values, a head a row."""
+
+    def __init__(self, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+
+    @override
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        rows = [torch.stack(x.tensor_split(self.heads, 2), 1) for x in (queries, keys, values)]
+        p = self.dropout if self.training else 0.0
+        means = F.scaled_dot_product_attention(rows[0], rows[1], rows[2], dropout_p=p)
+        return torch.cat(means.unbind(1), 2)
+
+
+def by_heads(arguments: Arguments, inputs: Types) -> nn.Module:
+    if any(type_.sizes[1] % arguments["heads"] for type_ in inputs):
+        raise ValueError("heads must divide the channels")
+    return ByHeads(**arguments)
+
+
 class Prepended(nn.Module):
     """ViT's class token."""
 
@@ -265,6 +299,7 @@ PROBABILITY = st.floats(0, 1)
 
 TOKENS: dict[str, Case] = {
     "attention": Case(attended(), attention),
+    "dot_product_attention": Case(queried(), by_heads),
     "class_token": Case(
         examples({}, types("LC")), lambda arguments, inputs: Prepended(inputs[0].sizes[1]), {"token": ""}
     ),

@@ -107,6 +107,7 @@ EXAMPLES = {
     "channel_slice": ("64x28x28", "channel_slice(0, 48)"),
     "channel_shuffle": ("58x28x28", "channel_shuffle(2)"),
     "attention": ("197x768", "attention(12)"),
+    "dot_product_attention": ("196x64", "dot_product_attention([linear(64), linear(64), linear(64)], 4)"),
     "class_token": ("196x768", "class_token"),
     "position_embedding": ("197x768", "position_embedding"),
     "patch_merging": ("96x56x56", "channels_last -> patch_merging"),
@@ -176,7 +177,7 @@ def _contents() -> str:
 
 
 def _entry(name: str, op: type[Op]) -> str:
-    lines = [f"### {name}\n", f"`{_call(name, op)}`\n", *_prose(op)]
+    lines = [f"### {name}\n", f"`{_call(name, op, op.arity or 2)}`\n", *_prose(op)]
     if op.step_name != name:
         lines.append(f"Unlabelled steps are named `{op.step_name}1`, `{op.step_name}2`, ...\n")
     lines.extend(_arguments(op))
@@ -224,8 +225,11 @@ def _marked(text: str) -> str:
 # ---- arguments -----------------------------------------------------------------------------------
 
 
-def _call(name: str, made: type[Op] | type[Initializer]) -> str:
+def _call(name: str, made: type[Op] | type[Initializer], inputs: int = 1) -> str:
+    """How it is written; an op of several ``inputs`` lists the layers f, g, ... that make them."""
     arguments = [_argument(field, info.default) for field, info in made.model_fields.items()]
+    if inputs > 1:
+        arguments.insert(0, f"[{', '.join('fghij'[:inputs])}]")
     return f"{name}({', '.join(arguments)})"
 
 

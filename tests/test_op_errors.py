@@ -44,6 +44,7 @@ SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "channel_slice": {"start": 0},
     "channel_shuffle": {"groups": 2},
     "attention": {"heads": 2},
+    "dot_product_attention": {"heads": 2},
     "input": {"sizes": (4, 4, 4), "layout": "CHW"},
     "mul_scalar": {"value": 2.0},
     "add_scalar": {"value": 2.0},

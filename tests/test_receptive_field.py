@@ -27,7 +27,7 @@ from tests.network_builder import NetworkBuilder
 from tests.op_cases import CASES
 
 MAX_POOLS = {"maxpool", "global_maxpool", "adaptive_maxpool"}
-CONSTANT_IN_SMALL = {"ln", "ln2d", "gn", "instance_norm", "bn", "softmax"}
+CONSTANT_IN_SMALL = {"ln", "ln2d", "gn", "instance_norm", "bn", "softmax", "dot_product_attention"}
 """They make of a group of one element the same number whatever it is, which no argument tells."""
 
 Box = tuple[tuple[int, int], ...]

@@ -176,6 +176,71 @@ def test_its_python_file_needs_torch_alone(tmp_path: Path) -> None:
     assert "import archdsl" not in file.read_text(encoding="utf-8")
 
 
+class BilinearOp(UserOp):
+    """``out[i] = sum_j,k left[j] w[i, j, k] right[k]`` of two tensors of features, or of more, one after another."""
+
+    kind = "bilinear"
+    arity = None
+    features: int
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        for operand, type_ in enumerate(inputs):
+            require_layout("bilinear", type_, ("C",), operand=operand)
+        return TensorType((self.features,), "C")
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return 0
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall(f"{__name__}:Bilinear", (self.features,))
+
+
+class Bilinear(nn.Module):
+    """The outer products' first elements."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        product = tensors[0]
+        for tensor in tensors[1:]:
+            product = (product.unsqueeze(2) * tensor.unsqueeze(1)).flatten(1)
+        return product[:, : self.features]
+
+
+def test_one_of_several_inputs_is_given_layers() -> None:
+    text = """network n {
+        input 3x8x8
+        global_avgpool -> flatten
+        few: linear(2)
+        pair: bilinear([in -> global_maxpool -> flatten, @few], 4)
+        bilinear([id, @few, linear(3)], 5) }"""
+    graph = archdsl.load(text, ops=[BilinearOp])
+    assert [graph.nodes[i].path for i in graph.nodes[-1].inputs] == ["pair", "few", "linear2"]
+    x = images()[:, :, :8, :8]
+    for module in (archdsl.build(text, ops=[BilinearOp]), load_python(graph)):
+        state = {name: torch.randn(parameter.shape) for name, parameter in module.named_parameters()}
+        module.load_state_dict(state, strict=True)
+        few = x.mean((2, 3)) @ state["few.weight"].T + state["few.bias"]
+        pair = torch.einsum("ni,nj->nij", x.amax((2, 3)), few).flatten(1)[:, :4]
+        third = pair @ state["linear2.weight"].T + state["linear2.bias"]
+        expected = torch.einsum("ni,nj,nk->nijk", pair, few, third).flatten(1)[:, :5]
+        torch.testing.assert_close(module(x), expected)
+
+
+def test_one_of_several_inputs_marks_the_one_it_refuses() -> None:
+    text = "network n {\n input 3x8x8\n wide: conv(4, 3)\n bilinear([global_avgpool -> flatten, @wide], 4) }"
+    with pytest.raises(archdsl.ArchError) as caught:
+        archdsl.load(text, ops=[BilinearOp])
+    (found,) = caught.value.diagnostics
+    assert found.code == "E306"
+    assert [label.text for label in found.labels] == ["makes 4x8x8"]
+
+
 def test_its_graph_goes_through_json() -> None:
     known = {op.kind: op for op in OPS}
     again = Graph.from_json(graph().to_json(), ops=known)

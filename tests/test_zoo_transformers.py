@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
 from archdsl.analysis.cost import cost
+from archdsl.analysis.receptive_field import receptive_fields
 from archdsl.backends.fx import to_graph_module
 from archdsl.backends.python_source import to_python
 from tests import zoo
@@ -159,3 +160,65 @@ def test_macs_of_a_small_vit_are_torchs() -> None:
     with FlopCounterMode(display=False) as counter:
         to_graph_module(small(), device="meta")(torch.empty(1, 3, 32, 32, device="meta"))
     assert counter.get_total_flops() == 2 * cost(small()).macs
+
+
+# ---- attention between given tensors -------------------------------------------------------------
+
+
+PVT = """
+# Wang et al. 2021, arXiv:2102.12122, section 3.3: keys and values come from fewer places.
+block spatial_reduction(heads, ratio, height, width) {
+    let channels = in.channels
+    let places = height * width / ratio ** 2
+    q: linear(channels)
+    in -> channels_first -> reshape(channels x height x width) -> sr: conv(channels, ratio, stride = ratio)
+    channels_last -> reshape([places, channels]) -> norm: ln -> kv: linear(2 * channels)
+    dot_product_attention([@q, chunk(2, 0), chunk(2, 1)], heads) -> out: linear(channels)
+}
+
+network pvt {
+    input 48x12
+    attn: spatial_reduction(3, 2, 8, 6)
+}
+"""
+
+
+def test_attention_to_fewer_places_is_timms(torchvision_models: ModuleType) -> None:
+    from timm.models.pvt_v2 import Attention
+
+    theirs = zoo.randomized(Attention(12, num_heads=3, sr_ratio=2))
+    ours = archdsl.build(PVT, init=False)
+    renamed = {f"attn.{name.replace('proj.', 'out.')}": value for name, value in theirs.state_dict().items()}
+    ours.load_state_dict(renamed, strict=True)
+    one, other = torch.randn(2, 48, 12, requires_grad=True), torch.randn(2, 48, 12)
+    other = one.detach().clone().requires_grad_()
+    results = ours(one), theirs(other, (8, 6))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-5)
+    for result in results:
+        result.square().sum().backward()
+    torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_given_attention_is_the_papers_formula() -> None:
+    text = "network n { input q: 5x8, k: 7x8, v: 7x6\n a: dot_product_attention([@q, @k, @v], 2) }"
+    q, k, v = torch.randn(3, 5, 8), torch.randn(3, 7, 8), torch.randn(3, 7, 6)
+    heads = [
+        torch.softmax(q[..., 4 * i : 4 * i + 4] @ k[..., 4 * i : 4 * i + 4].mT / math.sqrt(4), -1)
+        @ v[..., 3 * i : 3 * i + 3]
+        for i in range(2)
+    ]
+    torch.testing.assert_close(archdsl.build(text)(q, k, v), torch.cat(heads, -1))
+
+
+def test_given_attention_drops_in_training_only() -> None:
+    text = "network n { input 5x8\n a: dot_product_attention([id, id, id], 2, dropout = 0.5) }"
+    model, x = archdsl.build(text), torch.randn(3, 5, 8)
+    assert torch.equal(model.eval()(x), model(x))
+    assert not torch.equal(model.train()(x), model(x))
+
+
+def test_each_query_sees_its_own_place_and_all_keys() -> None:
+    text = "network n { input a: 5x8, b: 7x8\n r: dot_product_attention([@a, @b, @b], 2) }"
+    queries, keys = receptive_fields(archdsl.load(text)).nodes[-1] or ()
+    assert [queries.seen(i, 0) for i in range(5)] == [((i, i),) for i in range(5)]
+    assert [keys.seen(i, 0) for i in range(5)] == [((0, 6),)] * 5

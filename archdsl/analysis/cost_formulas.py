@@ -19,6 +19,7 @@ FORMULAS: dict[str, str] = {
     "conv_transpose": "out_channels * in_channels / groups * kernel * in_places",
     "linear": "out_channels * in_channels * in_places",
     "attention": "4 * in_places * in_channels ** 2 + 2 * in_places ** 2 * in_channels",
+    "dot_product_attention": "in_places * keys * (in_channels + out_channels)",
     "window_attention": "4 * padded * in_channels ** 2 + 2 * padded * kernel * in_channels"
     " + bias_offsets * 512 * (2 + heads)",
     "relative_attention": "4 * in_places * in_channels ** 2 + 2 * in_places * kernel * in_channels",
@@ -26,9 +27,10 @@ FORMULAS: dict[str, str] = {
 }
 """By the op's kind; of others nothing is counted, as they have no products of convolutions, matrices or attention.
 
-``places`` are the elements of a channel, ``kernel`` those of a kernel or window, ``padded`` the places of a feature
-map padded to whole windows, ``bias_offsets`` the distances within a window for which Swin v2's network, of 512 hidden
-units, computes biases once for a batch (0 without ``cosine``).
+``places`` are the elements of a channel, ``keys`` the tokens that queries are compared with, ``kernel`` the elements of
+a kernel or window, ``padded`` the places of a feature map padded to whole windows, ``bias_offsets`` the distances
+within a window for which Swin v2's network, of 512 hidden units, computes biases once for a batch (0 without
+``cosine``).
 """
 
 
@@ -50,6 +52,8 @@ def variables(op: Op, inputs: Types, output: TensorType) -> dict[str, int]:
         "kernel": kernel,
         "groups": getattr(op, "groups", 1),
     }
+    if op.kind == "dot_product_attention":
+        found["keys"] = inputs[1].sizes[0]
     if op.kind == "window_attention":
         rows, columns = _pair(op.window)  # type: ignore[attr-defined]
         height, width, _ = given.sizes

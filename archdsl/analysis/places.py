@@ -19,6 +19,7 @@ from archdsl.ops.reading import (
     FoldedLattice,
     Lattice,
     PerAxis,
+    PerOperand,
     Picked,
     Prepended,
     Reads,
@@ -98,8 +99,10 @@ def input_places(type_: TensorType) -> Places | None:
     return Places(tuple(axes), tuple([type_.sizes[axis] for axis in along]), (0,) * len(axes))
 
 
-def step(reads: Reads, places: Places, given: TensorType, output: TensorType) -> Step | None:
+def step(reads: Reads, operand: int, places: Places, given: TensorType, output: TensorType) -> Step | None:
     """The places after an op that reads this operand; None where nothing of them is left to read."""
+    if isinstance(reads, PerOperand):
+        reads = reads.operands[operand]
     if isinstance(reads, Rearranged):
         return _rearranged(reads, places, output)
     if isinstance(reads, Picked):

@@ -268,7 +268,7 @@ class _Pass:
             return _UNKNOWN
         if isinstance(reads, PerAxis) and reads.statistics and not self._statistics:
             reads = in_place(len(node.type.sizes))
-        steps = {index: step(reads, places, types[index], node.type) for index, places in operands.items()}
+        steps = {index: step(reads, index, places, types[index], node.type) for index, places in operands.items()}
         found = {index: each for index, each in steps.items() if each is not None}
         if not found:
             return None

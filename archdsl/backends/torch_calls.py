@@ -336,6 +336,7 @@ CALLS: dict[str, Rule] = {
     "channel_shuffle": _of("nn.ChannelShuffle", "groups"),
     "select": lambda op, inputs: FunctionCall("torch.select", (X, 1, op.index)),
     "attention": _attention,
+    "dot_product_attention": _of("layers.DotProductAttention", "heads", dropout="dropout"),
     "class_token": _class_token,
     "position_embedding": _function("torch.add", X, OwnParameter()),
     "patch_merging": _of("layers.PatchMerging"),

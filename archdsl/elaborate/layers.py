@@ -291,13 +291,17 @@ class Applier:
         label: str | None,
     ) -> Node:
         op_type = reference.op
+        inputs: tuple[Node, ...] = (tensor,) if op_type.arity == 1 else ()
         name = self.scopes.step_name(place, op_type.step_name, label, span)
         try:
+            if op_type.arity not in (0, 1):
+                inputs = self.merger.listed(reference, arguments[:1], span, environment, place, tensor)
+                arguments = arguments[1:]
             op, given = self.op_calls.make(reference.name, op_type, arguments, environment, span)
             if len(arguments) >= MIN_HIDING:
                 self.op_calls.refuse_hidden_channels(reference, arguments, given, tensor)
-            inputs = () if op.arity == 0 else (tensor,)
-            node = INVALID if tensor.id < 0 else self.steps.add(op, inputs, name, place, span, given)
+            is_failed = any(node.id < 0 for node in (tensor, *inputs))
+            node = INVALID if is_failed else self.steps.add(op, inputs, name, place, span, given)
         except Fault:
             self.scopes.record(name, DoneStep(INVALID), place, environment)
             raise

@@ -10,7 +10,7 @@ from archdsl.elaborate.builder import INVALID
 from archdsl.elaborate.environment import Environment
 from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.naming import Place
-from archdsl.elaborate.values import is_number
+from archdsl.elaborate.values import LAYERS, OpReference, describe, is_number
 from archdsl.graph import Node
 from archdsl.ops import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
 from archdsl.ops.base import Op, OpError
@@ -130,6 +130,39 @@ class Merger:
             return operands[0]
         op = self.applier.session.builder.op(_MERGES[operator], {})
         return self._add(op, operands, spans, place, span, entry)
+
+    def listed(
+        self,
+        reference: OpReference,
+        first: tuple[syntax.Argument, ...],
+        span: Span,
+        environment: Environment,
+        place: Place,
+        tensor: Node,
+    ) -> tuple[Node, ...]:
+        """What an op of several inputs reads: what the layers make that its first argument lists."""
+        layers = self._layers(reference, first, span, environment)
+        return tuple([self.applier.apply_value(each, span, environment, place, tensor, None) for each in layers])
+
+    def _layers(
+        self, reference: OpReference, first: tuple[syntax.Argument, ...], span: Span, environment: Environment
+    ) -> tuple[object, ...]:
+        name, arity = reference.name, reference.op.arity
+        takes = f"`{name}` takes a list of {arity or 'two or more'} layers first"
+        help_ = (
+            f"write `{name}([{', '.join(['id'] * (arity or 2))}], ...)`, for each `id` a layer that makes what it reads"
+        )
+        if not first or first[0].name is not None:
+            raise self.applier.fault("E211", takes, span, help=help_)
+        value, at = self.applier.evaluator.evaluate(first[0].value, environment), first[0].value.span
+        if not isinstance(value, tuple):
+            raise self.applier.fault("E215", f"{takes}, not {describe(value)}", at, help=help_)
+        other = next((each for each in value if not isinstance(each, LAYERS)), None)
+        if other is not None:
+            raise self.applier.fault("E215", f"{takes}, and this one holds {describe(other)}", at, help=help_)
+        if len(value) != arity and (arity is not None or len(value) < 2):
+            raise self.applier.fault("E215", f"{takes}, not of {len(value)}", at, help=help_)
+        return value
 
     def _add(
         self, op: Op, operands: list[Node], spans: list[Span], place: Place, span: Span, entry: Node | None = None

@@ -49,7 +49,7 @@ class Steps:
 
     def _refused(self, error: OpError, inputs: tuple[Node, ...], span: Span, given: dict[str, Given]) -> Fault:
         at = given.get(error.argument or "")
-        before = inputs[0] if inputs else None
+        before = inputs[error.operand or 0] if inputs else None
         labels: tuple[Label, ...] = ()
         if before is not None and before.span is not None and before.span != span:
             labels = (Label(before.span, f"makes {before.type}"),)

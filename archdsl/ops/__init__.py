@@ -17,7 +17,7 @@ from archdsl.ops.activation import (
     SoftmaxOp,
     TanhOp,
 )
-from archdsl.ops.attention import AttentionOp, ClassTokenOp, PositionEmbeddingOp
+from archdsl.ops.attention import AttentionOp, ClassTokenOp, DotProductAttentionOp, PositionEmbeddingOp
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv1dOp, Conv2dOp, ConvTranspose2dOp, DepthwiseConv2dOp
 from archdsl.ops.linear import LinearOp
@@ -84,6 +84,7 @@ __all__ = [
     "ConvTranspose2dOp",
     "CropOp",
     "DepthwiseConv2dOp",
+    "DotProductAttentionOp",
     "DropPathOp",
     "Dropout2dOp",
     "DropoutOp",
@@ -186,6 +187,7 @@ OPS: dict[str, type[Op]] = {
     "channel_slice": ChannelSliceOp,
     "channel_shuffle": ChannelShuffleOp,
     "attention": AttentionOp,
+    "dot_product_attention": DotProductAttentionOp,
     "class_token": ClassTokenOp,
     "position_embedding": PositionEmbeddingOp,
     "patch_merging": PatchMergingOp,

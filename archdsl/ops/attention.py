@@ -8,15 +8,16 @@ from math import sqrt
 from typing_extensions import override
 
 from archdsl.ops.arguments import Flag, PositiveInt, Probability
-from archdsl.ops.base import CostFreeOp, Op, ParameterSpec, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, PointwiseOp, Tensors, Types, require_layout
 from archdsl.ops.channels import check_heads
 from archdsl.ops.init import KaimingUniform, Normal, WeightInit, XavierUniform, Zeros
-from archdsl.ops.reading import ALL, Prepended, Reads, along
+from archdsl.ops.reading import ALL, SOME, PerOperand, Prepended, Reads, along
 from archdsl.ops.strides import contiguous, of_copy
 from archdsl.ops.tape import Tape, Tensor
 from archdsl.ops.torch_memory import (
     concatenated,
     dropped_out,
+    flattened,
     linear,
     made_contiguous,
     multiplied,
@@ -91,7 +92,7 @@ class AttentionOp(Op):
         part = narrowed(packed, 0, 1).view((length, batch, channels), packed.strides[1:])
         heads = reshaped(tape, part, (length, batch * self.heads, channels // self.heads))
         queries = reshaped(tape, transposed(heads, 0, 1), (batch, self.heads, length, channels // self.heads))
-        attended = self._attended(queries, tape)
+        attended = attended_by_heads(tape, queries, queries, queries, self.dropout if tape.training else 0.0)
         joined = made_contiguous(tape, permuted(attended, 2, 0, 1, 3))
         if joined.storage is not attended.storage:
             tape.drop(attended)
@@ -99,26 +100,91 @@ class AttentionOp(Op):
         sizes = (length, batch, channels)
         return transposed(result.view(sizes, contiguous(sizes)), 0, 1)
 
-    def _attended(self, queries: Tensor, tape: Tape) -> Tensor:
-        """The means, from tensors like ``queries`` that share its memory: N x heads x L x C / heads.
 
-        With dropout the CPU has no fused function, and computes step by step, in 32 bits at least.
-        """
-        if tape.device == "cuda" or not (self.dropout and tape.training):
-            sums = tape.empty(queries.sizes[:3], item=max(tape.item, 4))
-            result = tape.empty(queries.sizes, of_copy(queries.sizes, queries.strides), grad=tape.grad)
-            for tensor in (queries, sums, result):
-                tape.keep(tensor)
-            tape.drop(sums)
-            return result
-        item, tape.item = tape.item, max(tape.item, 4)
-        values = tape.copy(queries) if tape.item > item else queries
-        scaled = tape.pointwise(values, with_number=True)
-        keys = tape.pointwise(transposed(values, 2, 3), with_number=True)
-        weights = dropped_out(tape, softmax(tape, multiplied(tape, scaled, keys)), self.dropout)
-        means = multiplied(tape, weights, values)
-        tape.item = item
-        return means if values is queries else tape.copy(means)
+class DotProductAttentionOp(Op):
+    """For each query a mean of the values, weighted by how well their keys fit it: of ``L x C``, ``S x C``, ``S x V``.
+
+    Gives ``L x V``. The channels of each of ``heads`` lie side by side; ``dropout`` is the probability with which a
+    weight is dropped in training. No parameters: layers before and after it project. MACs: ``L S C + L S V``. Errors:
+    E305 heads that do not divide C or V, E306 another layout, E308 sizes that do not fit together.
+    torch.nn.functional.scaled_dot_product_attention; Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2.
+    """
+
+    kind = "dot_product_attention"
+    arity = 3
+    heads: PositiveInt
+    dropout: Probability = 0.0
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        for operand, type_ in enumerate(inputs):
+            require_layout("dot_product_attention", type_, ("LC",), operand=operand)
+            check_heads("dot_product_attention", self.heads, type_.sizes[1])
+        queries, keys, values = (type_.sizes for type_ in inputs)
+        if queries[1] != keys[1]:
+            message = f"queries of {queries[1]} channels are no match for keys of {keys[1]}"
+            raise OpError("E308", message, help="give both as many channels, with `linear`", operand=1)
+        if keys[0] != values[0]:
+            message = f"there are {keys[0]} keys and {values[0]} values"
+            raise OpError("E308", message, help="each value has a key: make both from the same tokens", operand=2)
+        return TensorType((queries[0], values[1]), "LC")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        others = along(2, {0: ALL, 1: SOME})
+        return PerOperand((along(2, {1: SOME}), others, others))
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        queries, keys, values = (type_.sizes for type_ in inputs)
+        return queries[0] * keys[0] * (keys[1] + values[1])
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        heads = [transposed(unflattened(tape, x, 2, (self.heads, x.sizes[2] // self.heads)), 1, 2) for x in tensors]
+        attended = attended_by_heads(tape, heads[0], heads[1], heads[2], self.dropout if tape.training else 0.0)
+        joined = transposed(attended, 1, 2)
+        result = flattened(tape, joined, 2, 3)
+        if result.storage is not attended.storage:
+            tape.drop(attended)
+        return result
+
+
+def attended_by_heads(tape: Tape, queries: Tensor, keys: Tensor, values: Tensor, dropout: float) -> Tensor:
+    """``F.scaled_dot_product_attention`` of N x heads x L x E, N x heads x S x E, N x heads x S x V.
+
+    Where torch has no fused function, for channels that lie apart and on the CPU for dropout and values of other
+    channels, it computes step by step, in 32 bits at least.
+    """
+    grad = queries.grad or keys.grad or values.grad
+    is_dense = all(x.strides[3] == 1 for x in (queries, keys, values))
+    if is_dense and (tape.device == "cuda" or (not dropout and queries.sizes[3] == values.sizes[3])):
+        sums = tape.empty(queries.sizes[:3], item=max(tape.item, 4))
+        result = tape.empty(queries.sizes, of_copy(queries.sizes, queries.strides), grad=grad)
+        for tensor in (queries, keys, values, sums, result):
+            tape.keep(tensor, grad)
+        tape.drop(sums)
+        return result
+    item, wide = tape.item, max(tape.item, 4)
+    is_rounded = item < wide
+    tape.item = wide
+    parts = [tape.copy(x) for x in (queries, keys, values)] if is_rounded else [queries, keys, values]
+    scaled = tape.pointwise(parts[0], with_number=True)
+    scaled_keys = tape.pointwise(transposed(parts[1], 2, 3), with_number=True)
+    logits = multiplied(tape, scaled, scaled_keys)
+    tape.drop(scaled_keys)
+    weights = dropped_out(tape, softmax(tape, logits), dropout)
+    tape.drop(logits)
+    tape.item = item
+    result_weights = tape.copy(weights) if is_rounded else weights  # torch's function gives them as well
+    tape.item = wide
+    means = multiplied(tape, weights, parts[2])
+    tape.item = item
+    result = tape.copy(means) if is_rounded else means
+    if is_rounded:
+        tape.drop(*parts, means)
+    tape.drop(scaled, weights, result_weights)
+    return result
 
 
 class ClassTokenOp(CostFreeOp):

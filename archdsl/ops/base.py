@@ -143,11 +143,11 @@ class PointwiseOp(CostFreeOp):
         return in_place(len(output.sizes))
 
 
-def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "") -> None:
+def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "", operand: int = 0) -> None:
     """Refuse an input whose axes the op would silently misread."""
     if type_.layout not in layouts:
         message = f"`{kind}` takes {_described(layouts)}, but gets {type_} ({layout_name(type_.layout)})"
-        raise OpError("E306", message, help=help or _way_to(type_.layout, layouts))
+        raise OpError("E306", message, help=help or _way_to(type_.layout, layouts), operand=operand)
 
 
 def _way_to(layout: Layout, wanted: tuple[Layout, ...]) -> str:

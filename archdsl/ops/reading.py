@@ -331,7 +331,14 @@ class Prepended:
     count: int
 
 
-Reads = PerAxis | Rearranged | Picked | Prepended
+@dataclass(frozen=True, slots=True)
+class PerOperand:
+    """Each input is read by a rule of its own."""
+
+    operands: tuple[PerAxis, ...]
+
+
+Reads = PerAxis | Rearranged | Picked | Prepended | PerOperand
 
 
 def in_place(rank: int) -> PerAxis:

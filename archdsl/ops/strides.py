@@ -158,7 +158,7 @@ def of_view(sizes: Sizes, strides: Sizes, wanted: Sizes) -> Sizes | None:
     """Strides with which the same memory has other sizes, in the same order; None where a copy is needed."""
     if sizes == wanted:
         return strides
-    if is_contiguous(sizes, strides):
+    if strides == contiguous(sizes):
         return contiguous(wanted)
     return _of_view(sizes, strides, wanted)
 
