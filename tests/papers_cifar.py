@@ -40,6 +40,16 @@ class Unit(nn.Module):
         return F.relu(self.residual(x) + option_a(x, self.out, self.stride))
 
 
+class AveragedUnit(Unit):
+    """Huang et al. 2016, section 4: the mean of each 2x2 pixels in front of option A's zeros."""
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        return option_a(x if self.stride == 1 else F.avg_pool2d(x, self.stride), self.out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.residual(x) + self.shortcut(x))
+
+
 class Plain(Unit):
     """He et al. 2015, section 4.2: no shortcut."""
 

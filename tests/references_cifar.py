@@ -7,7 +7,7 @@ from tests.literature import Reference
 RESNET = "He et al. 2015, arXiv:1512.03385"
 PREACT = "He et al. 2016, arXiv:1603.05027"
 WIDE = "Zagoruyko and Komodakis 2016, arXiv:1605.07146, table 5"
-STOCHASTIC = "Huang et al. 2016, arXiv:1603.09382: the network is the ResNet, whose parameters table 6 has"
+STOCHASTIC = "Huang et al. 2016, arXiv:1603.09382, section 4; as many parameters as in table 6 of He et al. 2015"
 
 AS_PLAIN = f"{RESNET}, section 4.2: as many parameters as the ResNet of table 6"
 AS_RESNET = f"{PREACT}, table 4, ResNet-110, which differs in nothing that has parameters"
@@ -32,12 +32,12 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("preact_resnet110_cifar", AS_RESNET, "1.7M"),
     Reference("preact_resnet164_cifar", f"{PREACT}, table 4", "1.7M"),
     Reference("preact_resnet1001_cifar", f"{PREACT}, table 4, which leaves out batch norm"),
-    Reference("preact_resnet50", PREACT, timm="resnetv2_50"),
-    Reference("preact_resnet101", PREACT, timm="resnetv2_101", exhaustive=True),
-    Reference("preact_resnet152", PREACT, timm="resnetv2_152", exhaustive=True),
+    Reference("preact_resnet50", f"{PREACT}, figure 4(e)", timm="resnetv2_50"),
+    Reference("preact_resnet101", f"{PREACT}, figure 4(e)", timm="resnetv2_101", exhaustive=True),
+    Reference("preact_resnet152", f"{PREACT}, table 5", timm="resnetv2_152", exhaustive=True),
     Reference(
         "preact_resnet200",
-        PREACT,
+        f"{PREACT}, table 5",
         timm="resnetv2_152",
         arguments={"layers": [3, 24, 36, 3]},
         exhaustive=True,

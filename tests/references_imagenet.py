@@ -13,7 +13,7 @@ IDENTITY = "He et al. 2016, arXiv:1603.05027, table 5"
 TRICKS = "He et al. 2018, arXiv:1812.01187"
 SENET = "Hu et al. 2017, arXiv:1709.01507, table 2"
 SKNET = "Li et al. 2019, arXiv:1903.06586, table 1"
-ECA = "Wang et al. 2019, arXiv:1910.03151"
+ECA = "Wang et al. 2019, arXiv:1910.03151, section 3"
 BLUR = "Zhang 2019, arXiv:1904.11486"
 DENSENET = "Huang et al. 2016, arXiv:1608.06993, table 2"
 RESNEXT = "Xie et al. 2016, arXiv:1611.05431"
@@ -78,8 +78,8 @@ def _eca(network: str, timm: str, *, exhaustive: bool = True, **arguments: Any) 
     )
 
 
-def _regnet(network: str, timm: str, source: str, *, exhaustive: bool = True) -> Reference:
-    return Reference(network, source, timm=timm, rename=timms_regnet, exhaustive=exhaustive)
+def _regnet(network: str, params: str, timm: str, source: str, *, exhaustive: bool = True) -> Reference:
+    return Reference(network, source, params, timm=timm, rename=timms_regnet, exhaustive=exhaustive)
 
 
 REFERENCES: tuple[Reference, ...] = (
@@ -93,14 +93,16 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("resnet101_v1", f"{RESNET}, table 1"),
     Reference("resnet152_v1", f"{RESNET}, table 1"),
     Reference("resnet200", IDENTITY, timm="resnet200", exhaustive=True),
-    Reference("resnet18d", TRICKS, timm="resnet18d"),
-    Reference("resnet34d", TRICKS, timm="resnet34d", exhaustive=True),
-    Reference("resnet50c", TRICKS, timm="resnet50c", exhaustive=True),
-    Reference("resnet50_avg_down", TRICKS, timm="resnet50", arguments={"avg_down": True}, exhaustive=True),
-    Reference("resnet50d", TRICKS, timm="resnet50d"),
-    Reference("resnet101d", TRICKS, timm="resnet101d", exhaustive=True),
-    Reference("resnet152d", TRICKS, timm="resnet152d", exhaustive=True),
-    Reference("resnet200d", TRICKS, timm="resnet200d", exhaustive=True),
+    Reference("resnet18d", f"{TRICKS}, figure 2", timm="resnet18d"),
+    Reference("resnet34d", f"{TRICKS}, figure 2", timm="resnet34d", exhaustive=True),
+    Reference("resnet50c", f"{TRICKS}, table 5", timm="resnet50c", exhaustive=True),
+    Reference(
+        "resnet50_avg_down", f"{TRICKS}, figure 2", timm="resnet50", arguments={"avg_down": True}, exhaustive=True
+    ),
+    Reference("resnet50d", f"{TRICKS}, table 5", timm="resnet50d"),
+    Reference("resnet101d", f"{TRICKS}, figure 2", timm="resnet101d", exhaustive=True),
+    Reference("resnet152d", f"{TRICKS}, figure 2", timm="resnet152d", exhaustive=True),
+    Reference("resnet200d", f"{TRICKS}, figure 2", timm="resnet200d", exhaustive=True),
     Reference("seresnet50", SENET, timm="seresnet50"),
     Reference("seresnet101", SENET, timm="seresnet101", exhaustive=True),
     Reference("seresnet152", SENET, timm="seresnet152", exhaustive=True),
@@ -112,8 +114,8 @@ REFERENCES: tuple[Reference, ...] = (
     _eca("ecaresnet101d", "ecaresnet101d"),
     # against timm's in float64, see test_literature_imagenet.py: torch's gradients of the softmax differ by its axis
     Reference("skresnext50_32x4d", SKNET, "27.5M"),
-    Reference("resnetblur18", BLUR, timm="resnetblur18"),
-    Reference("resnetblur50", BLUR, timm="resnetblur50", exhaustive=True),
+    Reference("resnetblur18", f"{BLUR}, section 3.2", timm="resnetblur18"),
+    Reference("resnetblur50", f"{BLUR}, section 3.2", timm="resnetblur50", exhaustive=True),
     Reference("densenet40_k12", DENSENET, "1.0M"),
     Reference("densenet100_k12", DENSENET, "7.0M"),
     Reference("densenet100_k24", DENSENET, "27.2M"),
@@ -134,14 +136,14 @@ REFERENCES: tuple[Reference, ...] = (
     Reference(
         "efficientnet_l2", NOISY_STUDENT, timm="efficientnet_l2", arguments=SCALED, rename=timms_efficientnet, meta=True
     ),
-    _regnet("regnet_x_200mf", "regnetx_002", REGNETX, exhaustive=False),
-    _regnet("regnet_x_600mf", "regnetx_006", REGNETX),
-    _regnet("regnet_x_4gf", "regnetx_040", REGNETX),
-    _regnet("regnet_x_6_4gf", "regnetx_064", REGNETX),
-    _regnet("regnet_x_12gf", "regnetx_120", REGNETX),
-    _regnet("regnet_y_200mf", "regnety_002", REGNETY, exhaustive=False),
-    _regnet("regnet_y_600mf", "regnety_006", REGNETY),
-    _regnet("regnet_y_4gf", "regnety_040", REGNETY),
-    _regnet("regnet_y_6_4gf", "regnety_064", REGNETY),
-    _regnet("regnet_y_12gf", "regnety_120", REGNETY),
+    _regnet("regnet_x_200mf", "2.7M", "regnetx_002", REGNETX, exhaustive=False),
+    _regnet("regnet_x_600mf", "6.2M", "regnetx_006", REGNETX),
+    _regnet("regnet_x_4gf", "22.1M", "regnetx_040", REGNETX),
+    _regnet("regnet_x_6_4gf", "26.2M", "regnetx_064", REGNETX),
+    _regnet("regnet_x_12gf", "46.1M", "regnetx_120", REGNETX),
+    _regnet("regnet_y_200mf", "3.2M", "regnety_002", REGNETY, exhaustive=False),
+    _regnet("regnet_y_600mf", "6.1M", "regnety_006", REGNETY),
+    _regnet("regnet_y_4gf", "20.6M", "regnety_040", REGNETY),
+    _regnet("regnet_y_6_4gf", "30.6M", "regnety_064", REGNETY),
+    _regnet("regnet_y_12gf", "51.8M", "regnety_120", REGNETY),
 )

@@ -168,7 +168,7 @@ def test_convolutions_start_as_in_he_et_al() -> None:
 
 @pytest.fixture
 def resnet20() -> papers.Network:
-    network = papers.resnet(papers.Unit, 3)
+    network = papers.resnet(papers.AveragedUnit, 3)
     randomized(network.double())
     return network
 
@@ -187,7 +187,7 @@ def test_units_survive_by_the_linear_rule(network: str, units: int) -> None:
 
 
 def test_in_evaluation_the_full_depth_runs() -> None:
-    theirs = randomized(archdsl.build("resnet110_cifar"))
+    theirs = randomized(papers.resnet(papers.AveragedUnit, 18))
     ours = archdsl.build("stochastic_depth_resnet110", init=False)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     batch = images(batch=2).float()
@@ -213,7 +213,7 @@ def dropped_by_hand(network: papers.Network, x: Tensor, p_last: float) -> tuple[
         p = 1 - position / len(units) * (1 - p_last)
         residual = unit.residual(x)
         gates.append(residual.new_empty(1, 1, 1, 1).bernoulli_(p))
-        x = torch.relu(gates[-1] / p * residual + papers.option_a(x, unit.out, unit.stride))
+        x = torch.relu(gates[-1] / p * residual + unit.shortcut(x))
     return network.fc(x.mean((2, 3))), gates
 
 

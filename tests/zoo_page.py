@@ -62,8 +62,9 @@ Networks are compared with
 - {FROM_PAPER}: one written in plain torch by the paper's text, in `tests/papers_cifar.py` or
   `tests/test_literature_imagenet.py`. The `state_dict` as with timm.
 
-Of networks that torchvision lacks, remarks say where the paper has them and how many parameters it prints, if it does;
-rounded alike, ours are as many. torch itself counts the parameters and MACs that stand here.
+Of networks that torchvision lacks, remarks say where the paper has them, or what they are made by, and how many
+parameters it prints where ours, rounded alike, are as many; where they are not, the spec says why. torch itself counts
+the parameters and MACs that stand here.
 
 Lines are those with code: of the spec itself, of the files it imports, and of torchvision's Python module of the
 family where it has the network.
@@ -209,7 +210,7 @@ def _from_papers() -> dict[str, Callable[[], nn.Module]]:
     orders = cifar.ORDERS.items()
     return {
         **{f"resnet{depth}_cifar": resnet(papers.Unit, depth) for depth in (20, 32, 44, 56, 1202)},
-        **{f"stochastic_depth_resnet{depth}": resnet(papers.Unit, depth) for depth in (110, 1202)},
+        **{f"stochastic_depth_resnet{depth}": resnet(papers.AveragedUnit, depth) for depth in (110, 1202)},
         **{f"plain{depth}_cifar": resnet(papers.Plain, depth) for depth in (20, 56)},
         **{name: resnet(unit, 110) for name, unit in cifar.SHORTCUTS.items()},
         **{name: partial(papers.ordered_resnet, unit, 18, False, *ends) for name, (unit, *ends) in orders},

@@ -84,7 +84,7 @@ class ChannelSliceOp(CostFreeOp):
 class PadChannelsOp(CostFreeOp):
     """Channels of zeros behind those of ``C x H x W``: to ``out_channels x H x W``.
 
-    All new channels stand behind the old ones, as in the authors' code for the parameter-free shortcut ("option
+    All new channels stand behind the old ones, as fb.resnet.torch has them for the parameter-free shortcut ("option
     A"). Errors: E306 another layout, E308 fewer channels than the input has. torch.nn.functional.pad; He et
     al. 2015, arXiv:1512.03385, section 3.3.
     """
