@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_MOST_AGED = 2_000_000
+"""Objects that may grow old unlooked at between two full collections: some tens of networks."""
+
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
@@ -16,4 +19,32 @@ def collection_paused() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            _ages.let_age()
             gc.enable()
+
+
+class _Ages:
+    """What was made counts as old at once, as otherwise the next collection would begin with a look through all of it.
+
+    That sets Python's counts back, by which it decides when to look through everything; so they are kept here.
+    """
+
+    def __init__(self) -> None:
+        self._aged = 0
+        self._full_collections = 0
+
+    def let_age(self) -> None:
+        if gc.get_freeze_count():
+            return  # what somebody has frozen would thaw
+        full_collections = gc.get_stats()[2]["collections"]
+        if full_collections != self._full_collections:
+            self._aged, self._full_collections = 0, full_collections
+        self._aged += gc.get_count()[0]
+        if self._aged > _MOST_AGED:
+            gc.collect()
+        else:
+            gc.freeze()
+            gc.unfreeze()  # into the oldest generation
+
+
+_ages = _Ages()
