@@ -10,6 +10,9 @@ from pathlib import PurePosixPath
 FOLDER_NAME = "archdsl/specs"
 """How diagnostics and graphs name the folder, wherever it is installed."""
 
+INDEX = "index.json"
+"""The file beside the specs that says what ``archdsl list`` shows of them."""
+
 
 def bundled() -> dict[str, Traversable]:
     """The bundled specs by name (``resnet50``), sorted; shared blocks are not among them."""

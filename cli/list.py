@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from archdsl.diagnostics import ArchError
+from archdsl.spec_index import Summary, summaries
+from archdsl.units import count_of
+
 from .output import say
-
-_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A bundled spec: its name, what its comment says of it, and its size as declared."""
-
-    name: str
-    family: str
-    title: str
-    parameters: int
-    macs: int
-    year: int | None
-    paper: str | None
-
 
 PatternsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[TEXT]...", help="Only those whose name or family holds one of these.")
@@ -44,12 +32,10 @@ def list_specs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the bundled specs by family, with parameters, MACs, year and paper."""
-    from archdsl import bundled
-
     most_parameters, most_macs = _amount("--max-parameters", max_parameters), _amount("--max-macs", max_macs)
     found = [
         spec
-        for spec in map(_listed, bundled())
+        for spec in summaries()
         if _matches(spec, patterns or ())
         and spec.parameters <= most_parameters
         and spec.macs <= most_macs
@@ -64,7 +50,7 @@ def list_specs(
         say(_table(found))
 
 
-def _matches(spec: Listed, patterns: Iterable[str]) -> bool:
+def _matches(spec: Summary, patterns: Iterable[str]) -> bool:
     wanted = [pattern.lower() for pattern in patterns]
     return not wanted or any(text in spec.name.lower() or text in spec.family.lower() for text in wanted)
 
@@ -73,14 +59,13 @@ def _amount(option: str, text: str | None) -> float:
     """The number that ``25M`` means; infinity where nothing was asked. Raises BadParameter."""
     if text is None:
         return float("inf")
-    unit = _UNITS.get(text[-1:].upper())
     try:
-        return float(text[:-1]) * unit if unit else float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no amount such as 25M or 4.1G", param_hint=option) from None
+        return count_of(text)
+    except ArchError as error:
+        raise typer.BadParameter(error.diagnostics[0].message, param_hint=option) from None
 
 
-def _table(found: Iterable[Listed]) -> str:
+def _table(found: Iterable[Summary]) -> str:
     from .tables import Column, text_table
 
     columns = [
@@ -98,14 +83,3 @@ def _table(found: Iterable[Listed]) -> str:
         rows.append([family, spec.name, f"{spec.parameters:,}", f"{spec.macs:,}", year, paper])
         before = spec.family
     return text_table(columns, rows)
-
-
-def _listed(name: str) -> Listed:
-    from archdsl import load
-    from archdsl.analysis.cost import cost
-    from archdsl.citations import citation
-
-    graph = load(name)
-    total = cost(graph)
-    said = citation(graph.doc)
-    return Listed(name, said.family, said.title, total.parameters, total.macs, said.year, said.paper)

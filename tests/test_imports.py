@@ -53,6 +53,7 @@ PART_OF = {
     "excerpts": "rendering",
     "explanations": "rendering",
     "citations": "rendering",
+    "spec_index": "compiler",
 }
 """Modules that belong to a part of another name; ``graph_json`` and its like belong to ``graph`` by their prefix."""
 
