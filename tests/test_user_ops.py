@@ -232,6 +232,12 @@ def test_one_of_several_inputs_is_given_layers() -> None:
         torch.testing.assert_close(module(x), expected)
 
 
+def test_one_of_several_inputs_stands_behind_their_layers() -> None:
+    text = "network n {\n input 8\n pair: seq(bilinear([linear(2), linear(3)], 6) -> linear(4)) }"
+    graph = archdsl.load(text, ops=[BilinearOp])
+    assert [node.path for node in graph.nodes[1:]] == [f"pair.{i}" for i in range(4)]
+
+
 def test_one_of_several_inputs_marks_the_one_it_refuses() -> None:
     text = "network n {\n input 3x8x8\n wide: conv(4, 3)\n bilinear([global_avgpool -> flatten, @wide], 4) }"
     with pytest.raises(archdsl.ArchError) as caught:

@@ -292,11 +292,16 @@ class Applier:
     ) -> Node:
         op_type = reference.op
         inputs: tuple[Node, ...] = (tensor,) if op_type.arity == 1 else ()
+        if op_type.arity not in (0, 1):
+            try:
+                inputs = self.merger.listed(reference, arguments[:1], span, environment, place, tensor)
+            except Fault:
+                name = self.scopes.step_name(place, op_type.step_name, label, span)
+                self.scopes.record(name, DoneStep(INVALID), place, environment)
+                raise
+            arguments = arguments[1:]
         name = self.scopes.step_name(place, op_type.step_name, label, span)
         try:
-            if op_type.arity not in (0, 1):
-                inputs = self.merger.listed(reference, arguments[:1], span, environment, place, tensor)
-                arguments = arguments[1:]
             op, given = self.op_calls.make(reference.name, op_type, arguments, environment, span)
             if len(arguments) >= MIN_HIDING:
                 self.op_calls.refuse_hidden_channels(reference, arguments, given, tensor)
