@@ -19,11 +19,12 @@ from torch import Tensor, fx, nn
 import archdsl
 from archdsl.analysis.in_place import FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, overwriting_nodes
 from archdsl.backends.fx import to_graph_module
-from archdsl.backends.torch_calls import CALLS, UNSUPPORTED
+from archdsl.backends.torch_calls import BY_CHANNELS, CALLS, FOR_ANY_TYPES, UNSUPPORTED, deciding, torch_call
 from archdsl.diagnostics import ArchError
 from archdsl.graph import Graph
 from archdsl.ops import ALL_OPS
 from archdsl.ops.base import OpError
+from archdsl.ops.channels import with_size
 from tests.network_builder import NetworkBuilder
 from tests.op_cases import CASES
 from tests.op_strategies import Arguments
@@ -72,6 +73,29 @@ def test_each_op_computes_what_torch_computes(kind: str, data: st.DataObject) ->
             tensors = inputs_of(graph)
             assert equal(seeded(module.train(training), tensors), seeded(torchs.train(training), tensors))
         torchs.load_state_dict({key: state[name] for key, name in zip(torchs.state_dict(), state, strict=True)})
+
+
+@pytest.mark.parametrize("kind", sorted(BY_CHANNELS | {kind for kind, rule in CALLS.items() if rule in FOR_ANY_TYPES}))
+@given(data=st.data())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_what_decides_over_a_call_decides_over_all_of_it(kind: str, data: st.DataObject) -> None:
+    """Of inputs that count as equal, one stands for the other: places beside the channels may differ."""
+    (arguments, some), (_, others) = data.draw(CASES[kind].examples), data.draw(CASES[kind].examples)
+    if kind in BY_CHANNELS:
+        (one,), (other,) = some, others
+        assume(one.layout == other.layout)
+        axis = one.channel_axis or 0
+        others = (with_size(other, axis, one.sizes[axis]),)
+    try:
+        op = ALL_OPS[kind](**arguments)
+        op.infer(some)
+        op.infer(others)
+    except (ValidationError, OpError):
+        assume(False)
+    assert deciding(op, some) == deciding(op, others)
+    assert torch_call(op, some) == torch_call(op, others)
+    assert op.parameters(some) == op.parameters(others)
+    assert op.buffers(some) == op.buffers(others)
 
 
 # ---- the module tree -----------------------------------------------------------------------------

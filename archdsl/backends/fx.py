@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from keyword import iskeyword
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from archdsl.backends.torch_calls import (
     ModuleCall,
     OwnParameter,
     TorchCall,
-    fits_any_types,
+    deciding,
     torch_call,
 )
 from archdsl.collection import collection_paused
@@ -90,7 +90,7 @@ class _Lowering:
         self._root = empty_module(graph.name)
         self._root.__dict__["_graphmodule_cls_name"] = graph.name  # what unpickling names it
         self._factory = ModuleFactory(device, dtype)
-        self._recipes: dict[tuple[int, ...], _Recipe] = {}
+        self._recipes: dict[Hashable, _Recipe] = {}
         self._fx = WeaklyOwnedGraph()
         self._values: list[fx.Node] = []
         self._containers: dict[str, nn.Module] = {"": self._root}
@@ -148,23 +148,17 @@ class _Lowering:
         return recipe.call
 
     def _recipe(self, node: Node) -> _Recipe:
-        """How the node is made, thought out once for all that have the same op and input types (both are interned)."""
-        op = node.op
+        """How the node is made, thought out once for all that are alike (ops and types are interned)."""
+        op, types = node.op, self._graph.input_types(node)
         kind = (id(op), node.id in self._overwriting)
-        recipe = self._recipes.get(kind)
-        if recipe is not None:
-            return recipe
-        types = self._graph.input_types(node)
-        key = (*kind, *map(id, types))
+        key = (kind, deciding(op, types))
         recipe = self._recipes.get(key)
         if recipe is None:
             call = torch_call(op, types, in_place=kind[1])
-            parameters, buffers = op.parameters(types), op.buffers(types)
+            parameters = op.parameters(types)
             make = None
             if isinstance(call, ModuleCall):
-                make = self._factory.maker(call, {**parameters, **buffers}, kind)
-            if not parameters and not buffers and fits_any_types(op):
-                key = kind
+                make = self._factory.maker(call, {**parameters, **op.buffers(types)}, kind)
             recipe = self._recipes[key] = _Recipe(call, parameters, make)
         return recipe
 

@@ -8,7 +8,7 @@ batch and image stay out of the calls wherever torch can work them out, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -88,8 +88,11 @@ def local_name(target: str) -> str:
 
 Rule = Callable[[Any, Types], TorchCall]
 
-_FOR_ANY_TYPES: set[Rule] = set()
+FOR_ANY_TYPES: set[Rule] = set()
 """Rules that look at the op alone."""
+
+BY_CHANNELS = frozenset({"conv", "dwconv", "conv1d", "conv_transpose", "linear", "bn"})
+"""Kinds of ops of whose input the layout and the channels decide."""
 
 
 def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
@@ -106,9 +109,15 @@ def torch_call(op: Op, inputs: Types, *, in_place: bool = False) -> TorchCall:
     return call
 
 
-def fits_any_types(op: Op) -> bool:
-    """Whether the op's call is the same for inputs of whatever types."""
-    return CALLS.get(op.kind) in _FOR_ANY_TYPES
+def deciding(op: Op, inputs: Types) -> Hashable:
+    """What of the inputs' types decides over the op's call, its parameters and its buffers.
+
+    Types themselves are told apart by identity, as a graph has each but once.
+    """
+    if op.kind in BY_CHANNELS:
+        (given,) = inputs
+        return given.layout, given.sizes[given.channel_axis or 0]
+    return () if CALLS.get(op.kind) in FOR_ANY_TYPES else tuple(map(id, inputs))
 
 
 def _module(target: str, *args: Any, **kwargs: Any) -> ModuleCall:
@@ -129,7 +138,7 @@ def _of(target: str, *positional: str, **keywords: str) -> Rule:
         args = [getattr(op, name) for name in positional]
         return _module(target, *args, **{name: getattr(op, own) for name, own in keywords.items()})
 
-    _FOR_ANY_TYPES.add(rule)
+    FOR_ANY_TYPES.add(rule)
     return rule
 
 
