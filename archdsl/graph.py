@@ -32,9 +32,9 @@ class Scope:
     kind: ScopeKind
     name: str
     path: str
-    parent: Scope | None
-    span: Span | None = None
-    definition: Span | None = None
+    parent: Scope | None = field(repr=False)
+    span: Span | None = field(default=None, repr=False)
+    definition: Span | None = field(default=None, repr=False)
 
     def ancestors(self) -> Iterator[Scope]:
         """This scope and those around it, innermost first."""
@@ -68,8 +68,8 @@ class Node:
     type: TensorType
     path: str
     module: str
-    scope: Scope
-    span: Span | None
+    scope: Scope = field(repr=False)
+    span: Span | None = field(repr=False)
 
     @property
     def section(self) -> Scope | None:
@@ -99,7 +99,7 @@ class GraphError(RuntimeError):
     """A graph that breaks its own rules: a bug of what made it, never a fault of a spec."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Graph:
     """A network, checked: ``nodes[i].id == i``, every input of a node stands before it.
 
@@ -187,6 +187,14 @@ class Graph:
         from archdsl.graph_verify import verify
 
         verify(self)
+
+    def __repr__(self) -> str:
+        given = ", ".join(str(node.type) for node in self.inputs)
+        made = ", ".join(str(self.nodes[output.node].type) for output in self.outputs)
+        return f"<Graph {self.name}: {len(self.nodes)} nodes, {given} to {made}>"
+
+    def __str__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """The graph for people and diffs: a line per node, the same bytes for the same graph."""

@@ -38,6 +38,8 @@ OPS = st.one_of(
         "global_avgpool", "(conv(4, 1) -> pixel_shuffle(2))", "adaptive_avgpool(3x2)", "upsample(2)", "blurpool",
         "conv_transpose(4, 2, 2)", "(pad(1x1) -> crop(3x3))",
         "(global_avgpool -> flatten -> linear(5) -> reshape(5x1x1))",
+        "(conv(4, 1) -> channels_last -> reshape([in.height * in.width, 4])"
+        " -> dot_product_attention([linear(6), ln -> linear(6), id], 2) -> reshape([4, in.height, in.width]))",
     ]),
 )  # fmt: skip
 WRONG = st.one_of(
@@ -45,7 +47,22 @@ WRONG = st.one_of(
     st.builds("conv({}, {}, {} = {})".format, NUMBERS, NUMBERS, st.sampled_from(["stride", "groups", "x"]), NUMBERS),
     st.builds("@{}".format, st.sampled_from(["conv1", "bn1", "a", '"b.conv1"', "n"])),
     NUMBERS,
-    st.sampled_from(["4x8x8", "[1, 2]", '"text"', "true", "none", "f", "f(1)", "sum([])", "concat([relu, id])"]),
+    st.builds("dot_product_attention([{}], {})".format, st.lists(OPS, max_size=4).map(", ".join), NUMBERS),
+    st.sampled_from(
+        [
+            "4x8x8",
+            "dot_product_attention",
+            "dot_product_attention(id, 2)",
+            "[1, 2]",
+            '"text"',
+            "true",
+            "none",
+            "f",
+            "f(1)",
+            "sum([])",
+            "concat([relu, id])",
+        ]
+    ),
 )
 
 

@@ -362,3 +362,22 @@ def test_deep_scopes_and_wide_merges_meet_no_limit() -> None:
     graph = builder.graph(builder.add("concat", *leaves, name="concat1"))
     graph.verify()
     assert Graph.from_json(graph.to_json()).digest() == graph.digest()
+
+
+# ---- how it shows itself -------------------------------------------------------------------------
+
+
+def test_a_graph_shows_itself_in_a_line_and_prints_itself_whole() -> None:
+    builder = NetworkBuilder("pair")
+    left, right = builder.input(3, 8, 8, name="left"), builder.input(4, name="right")
+    graph = builder.graph(builder.add("relu", left, name="a"), builder.add("tanh", right, name="b"))
+    assert repr(graph) == "<Graph pair: 4 nodes, 3x8x8, 4 to 3x8x8, 4>"
+    assert str(graph) == graph.text()
+
+
+def test_a_node_shows_itself_without_what_is_around() -> None:
+    builder = NetworkBuilder()
+    builder.open("block", "deep", "unit")
+    shown = repr(builder.add("relu", builder.input(3), name="a"))
+    assert "path='deep.a'" in shown
+    assert "Scope" not in shown
