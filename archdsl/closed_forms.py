@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from archdsl.analysis.fitting import FAR_REAL, FAR_WHOLE, Axis, NoFormulaError, fit
-from archdsl.analysis.symbolic import Formula
+from archdsl.analysis.fitting import FAR_REAL, FAR_WHOLE, GREATEST_REAL, Axis, NoFormulaError, fit
+from archdsl.analysis.symbolic import Formula, named
 from archdsl.compiler import InputSize, Spec
 from archdsl.diagnostics import ArchError
 from archdsl.limits import DEFAULT_LIMITS, Limits
 from archdsl.user_ops import OpSource
-from archdsl.variables import METRICS, OpenNetwork, Request, Variable, base_point, named
+from archdsl.variables import METRICS, OpenNetwork, Request, Variable, base_point
 
 WHOLE_STEPS = tuple(
     map(Fraction, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 56, 60, 64))
@@ -24,7 +24,15 @@ REAL_STEPS = tuple(Fraction(1, 2**power) for power in range(5, 0, -1)) + tuple(m
 """Steps that are tried for other numbers, all of them floats exactly."""
 
 MAX_SPECIAL = 16
-"""Values at which a network may take another form that are looked at for each variable."""
+"""So many of the channels that occur in the network, the least, are looked at as values of each variable ..."""
+MAX_NUMBERS = 64
+"""... and so many of the numbers that the spec writes, the greatest."""
+
+RATES_REFUSE = (2, 3, 4, 8, 16)
+"""Numbers that no parameter takes which is a rate."""
+
+MAX_NODES = 20_000
+"""A formula is compared with networks of so many nodes, or of four times the nodes of the one at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,9 @@ class Formulas:
     parameters: Formula
     macs: Formula
 
+    def __str__(self) -> str:
+        return "\n".join(f"{one} for {one.condition}" for one in (self.parameters, self.macs))
+
     def as_json(self) -> dict[str, Any]:
         """Each formula as ``Formula.as_json`` gives it, under its metric."""
         found = {metric: getattr(self, metric).as_json() for metric in METRICS}
@@ -44,7 +55,7 @@ class Formulas:
 
 def formulas(
     spec: Spec,
-    variables: Iterable[str],
+    variables: str | Iterable[str],
     /,
     *,
     network: str | None = None,
@@ -56,20 +67,27 @@ def formulas(
 ) -> Formulas:
     """Parameters and MACs as closed formulas in ``variables``; never imports torch.
 
-    A variable is a numeric parameter of the network or a size of its input: ``height``, ``width``, ``size`` (the side
-    of a square image), ``channels``, ``length`` (of tokens). A parameter of the same name comes first. The other
-    arguments are those of ``load``; what they set is where the search starts, and what is not varied stays so.
+    ``variables`` is a list of names, or a text of names with commas between. A variable is a numeric parameter of the
+    network or a size of its input: ``height``, ``width``, ``size`` (the side of a square image), ``channels``,
+    ``length`` (of tokens). A parameter of the same name comes first. The other arguments are those of ``load``; what
+    they set is where the search starts, and what is not varied stays so.
 
     The formulas are interpolated exactly from the counts of the network at some points and compared with those at
-    others; each says for which values it holds. Raises ArchError: what ``load`` raises, E409 for what is no variable,
-    E803 where no formula is found.
+    others; each says for which values it holds, and is not evaluated beyond those that were compared.
+
+    Raises ArchError: what ``load`` raises, E211 for a variable that has no value to start from, E409 for what is no
+    variable, E803 where no formula is found.
     """
+    names = [name.strip() for name in variables.split(",")] if isinstance(variables, str) else list(variables)
     request = Request(spec, network, input, limits, dict(set_texts or {}), tuple(ops), parameters)
-    opened = OpenNetwork(request, variables)
+    opened = OpenNetwork(request, names)
     if not opened.variables:
         raise opened.fault("E409", "formulas need a variable", "name one or more: `classes`, `size`")
     if opened.graph is None:
-        opened.request.load()
+        hint = f"a formula is sought from a value: give one with `--set {names[0]}=16` or `{names[0]}=16`"
+        raise opened.fault("E211", f"`{opened.name}` needs the parameter `{names[0]}`", hint)
+    nodes = max(MAX_NODES, 4 * len(opened.graph.nodes))
+    opened.request = replace(request, limits=replace(limits, nodes=min(limits.nodes, nodes)))
     axes = [_axis(opened, variable) for variable in opened.variables]
     found = {metric: _formula(opened, metric, axes) for metric in METRICS}
     assert opened.graph is not None
@@ -80,16 +98,28 @@ def formulas(
 def _axis(opened: OpenNetwork, variable: Variable) -> Axis:
     base = base_point([variable])[variable.name]
     least = Fraction(1) if variable.axes or base >= 1 else Fraction(0)
-    if not variable.is_whole:
-        return Axis(variable.name, base, REAL_STEPS, least, FAR_REAL)
+    if not variable.is_whole or _takes_fractions_only(opened, variable, base):
+        return Axis(variable.name, base, REAL_STEPS, least, FAR_REAL, _special(opened), GREATEST_REAL)
     return Axis(variable.name, base, WHOLE_STEPS, least, FAR_WHOLE, _special(opened))
 
 
+def _takes_fractions_only(opened: OpenNetwork, variable: Variable, base: Fraction) -> bool:
+    """Whether a default of 0 or 1 is one of fractions, such as a rate: no greater number is taken, but a half is."""
+    if variable.axes or base > 1 or len(opened.variables) > 1:
+        return False
+    if not all(isinstance(opened.counts({variable.name: Fraction(greater)}), ArchError) for greater in RATES_REFUSE):
+        return False
+    return not isinstance(opened.counts({variable.name: Fraction(1, 2)}), ArchError)
+
+
 def _special(opened: OpenNetwork) -> tuple[Fraction, ...]:
-    """Channels that occur in the network: where a width is one of them, a block may need no projection."""
+    """Channels that occur in the network and numbers that its spec writes.
+
+    Where a width is one of them, a block may need no projection, or the spec ask for another form.
+    """
     assert opened.graph is not None
     channels = {node.type.sizes[0] for node in opened.graph.nodes if node.type.sizes}
-    return tuple(map(Fraction, sorted(channels)[:MAX_SPECIAL]))
+    return tuple(map(Fraction, sorted(channels)[:MAX_SPECIAL])) + opened.numbers()[-MAX_NUMBERS:]
 
 
 def _formula(opened: OpenNetwork, metric: str, axes: list[Axis]) -> Formula:

@@ -34,7 +34,7 @@ InputSize = tuple[int, ...] | str
 
 
 def load(
-    spec: Spec,
+    spec: Spec | Graph,
     /,
     *,
     network: str | None = None,
@@ -51,10 +51,15 @@ def load(
     several in a file. ``input`` builds at another size than the declared one: ``(3, 32, 32)`` or
     ``"3x32x32"``, without the batch. ``parameters`` are the network's parameters as numbers,
     strings, booleans, None or lists; ``set_texts`` are such values as a spec would write them.
-    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.user_ops``.
+    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.user_ops``. A graph that is there
+    already comes back as it is.
 
-    Raises ArchError with every diagnostic found.
+    Raises ArchError with every diagnostic found; E001 for a graph with arguments, as it is finished.
     """
+    if isinstance(spec, Graph):
+        if network is not None or input is not None or set_texts or parameters:
+            raise _finished(spec)
+        return spec
     module = load_module(spec, limits)
     chosen = choose_network(module, network)
     settings = _settings(chosen, set_texts or {}, parameters, limits)
@@ -66,7 +71,7 @@ def load(
 
 
 def build(
-    spec: Spec,
+    spec: Spec | Graph,
     /,
     *,
     network: str | None = None,
@@ -99,7 +104,7 @@ def build(
 
 
 def stats(
-    spec: Spec,
+    spec: Spec | Graph,
     /,
     *,
     network: str | None = None,
@@ -156,10 +161,23 @@ def load_module(spec: Spec, limits: Limits = DEFAULT_LIMITS) -> LoadedModule:
     loader = ModuleLoader(limits)
     if isinstance(spec, str) and _is_text(spec):
         spec = Source("<string>", spec)
+    if not isinstance(spec, str | Source | os.PathLike):
+        raise _no_spec(spec)
     module = loader.load_text(spec) if isinstance(spec, Source) else loader.load(locate(spec))
     loader.problems.raise_if_any()
     assert module is not None
     return module
+
+
+def _no_spec(spec: object) -> ArchError:
+    message = f"a spec is a path, a bundled name or a text, not a {type(spec).__name__}"
+    hint = "a graph has its numbers, and a spec its formulas: give the spec" if isinstance(spec, Graph) else ""
+    return ArchError(Diagnostic("E001", message, help=(hint,) if hint else ()))
+
+
+def _finished(graph: Graph) -> ArchError:
+    message = f"the graph of `{graph.name}` is finished: network, input and parameters are for a spec"
+    return ArchError(Diagnostic("E001", message, help=("load the spec with them",)))
 
 
 def locate(spec: str | os.PathLike[str]) -> Location:

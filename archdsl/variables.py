@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -12,18 +13,17 @@ from archdsl.analysis.memory import memory
 from archdsl.analysis.symbolic import exact
 from archdsl.compiler import InputSize, Spec, choose_network, load, load_module
 from archdsl.diagnostics import ArchError, Diagnostic, ErrorCode, Label
+from archdsl.elaborate.bases import bases
 from archdsl.elaborate.faults import nearest
 from archdsl.graph import Graph
 from archdsl.limits import DEFAULT_LIMITS, Limits
 from archdsl.user_ops import OpSource
 
+_NUMBER = re.compile(r"(?<![\w.])[0-9][0-9_]{0,9}(?:\.[0-9]{1,9})?(?![\w.])")
+_COMMENT = re.compile(r"#[^\n]*")
+
 METRICS = ("parameters", "macs")
 """What formulas are about; budgets also about memory."""
-
-
-def named(metric: str) -> str:
-    """A metric as a sentence has it."""
-    return {"macs": "MACs", "memory": "bytes of memory"}.get(metric, metric)
 
 
 INPUT_AXES: dict[int, dict[str, tuple[int, ...]]] = {
@@ -60,18 +60,20 @@ class MemoryUse:
 class Counts:
     """What a network counts at one point; each metric's number stands under its name.
 
-    ``memory`` is in bytes, None where it was not asked for.
+    ``memory`` is in bytes, None where it was not asked for; ``nodes`` are those of the graph.
     """
 
     parameters: int
     macs: int
     memory: int | None = None
+    nodes: int = 0
 
     @classmethod
     def of(cls, graph: Graph, use: MemoryUse | None = None) -> Counts:
         """The graph's; its memory too where a use is given. Raises ArchError as ``MemoryUse.bytes_of`` does."""
         total = cost(graph)
-        return cls(total.parameters, total.macs, use.bytes_of(graph) if use is not None else None)
+        used = use.bytes_of(graph) if use is not None else None
+        return cls(total.parameters, total.macs, used, len(graph.nodes))
 
     def __getitem__(self, metric: str) -> int:
         value: int = getattr(self, metric)
@@ -116,8 +118,8 @@ class Variable:
     axes: tuple[int, ...] = ()
 
     def given(self, value: Fraction) -> int | float:
-        """The value as the network takes it."""
-        return int(value) if self.is_whole else float(value)
+        """The value as the network takes it; a parameter that is declared as a whole number may take others."""
+        return int(value) if self.is_whole and value.denominator == 1 else float(value)
 
 
 class OpenNetwork:
@@ -127,9 +129,11 @@ class OpenNetwork:
         """Raises ArchError E409 for names that are no numeric parameter and no size, and what loading raises."""
         self.request = request
         self.use = use
-        declared = choose_network(load_module(request.spec, request.limits), request.network)
+        self._module = load_module(request.spec, request.limits)
+        declared = choose_network(self._module, request.network)
+        self._network = declared
         self.name, self.span = declared.name.name, declared.name.span
-        listed = list(names)
+        listed = [_name(name) for name in names]
         self.graph = self._declared(listed)
         self.variables = tuple(self._variable(name) for name in listed)
         self._check_overlap()
@@ -150,8 +154,17 @@ class OpenNetwork:
             except ArchError as error:
                 if any(diagnostic.code == "E801" for diagnostic in error.diagnostics):
                     raise
-                self._counts[key] = error
+                self._counts[key] = error.with_traceback(None)  # its frames would keep the half-made graph
         return self._counts[key]
+
+    def numbers(self) -> tuple[Fraction, ...]:
+        """The different numbers that the spec writes, with the files it imports from, smallest first."""
+        modules = [self._module]
+        for module in modules:
+            modules += [found for found, _ in module.imports.values() if found not in modules]
+        texts = {module.source.text for module in modules}
+        written = (number for text in texts for number in _NUMBER.findall(_COMMENT.sub("", text)))
+        return tuple(sorted({Fraction(number.replace("_", "")) for number in written}))
 
     def fault(self, code: ErrorCode, message: str, *help_: str) -> ArchError:
         """A diagnostic about the network as a whole."""
@@ -223,13 +236,27 @@ class OpenNetwork:
 
     def _unknown(self, name: str) -> ArchError:
         assert self.graph is not None
+        title = f"`{self.graph.name}` has no parameter or size `{name}`"
+        if name == "batch":
+            return self.fault("E409", title, "`archdsl stats --batch-for 24GiB` finds the largest batch that fits")
+        if name in self.graph.settings:
+            value = _described(self.graph.settings[name])
+            return self.fault("E409", f"`{self.graph.name}` fixes `{name}`: it is {value}", self._where_open(name))
         numeric = [key for key, value in self.graph.settings.items() if type(value) in (int, float)]
-        known = [*numeric, *INPUT_AXES.get(len(self.sizes), {})]
-        near = nearest(name, known)
-        hint = (
-            f"did you mean `{near}`?" if near else f"there are {', '.join(f'`{known_name}`' for known_name in known)}"
-        )
-        return self.fault("E409", f"`{self.graph.name}` has no parameter or size `{name}`", hint)
+        known = [*filter(self._is_open, numeric), *INPUT_AXES.get(len(self.sizes), {})]
+        if not known:
+            hint = "the sizes of several inputs are no variables" if len(self.graph.inputs) > 1 else "there is none"
+        elif near := nearest(name, known):
+            hint = f"did you mean `{near}`?"
+        else:
+            hint = f"there are {', '.join(f'`{one}`' for one in known)}"
+        return self.fault("E409", title, hint)
+
+    def _where_open(self, name: str) -> str:
+        """Which of the networks that this one is built on leaves the parameter open."""
+        chain = [network for _, network in bases(self._module, self._network)]
+        bearers = (one.name.name for one in chain if any(p.name.name == name for p in one.parameters))
+        return f"it is a parameter of `{next(bearers, self.name)}`, on which this network is built"
 
     def _check_overlap(self) -> None:
         seen: dict[int | str, str] = {}
@@ -241,6 +268,13 @@ class OpenNetwork:
                         message = f"`{variable.name}` is named twice"
                     raise self.fault("E409", message, "name each number once")
                 seen[key] = variable.name
+
+
+def _name(name: object) -> str:
+    """The name of a variable. Raises ArchError E409 for what is no text."""
+    if isinstance(name, str):
+        return name
+    raise ArchError(Diagnostic("E409", f"a variable is given by its name, not {name!r}", help=('as in `"classes"`',)))
 
 
 def _described(value: object) -> str:

@@ -13,7 +13,7 @@ import typer
 from archdsl.limits import DEFAULT_LIMITS, Limits
 from archdsl.source import Source
 
-from .output import on_terminal
+from .output import complain, on_terminal
 
 if TYPE_CHECKING:
     from archdsl.graph import Graph
@@ -62,8 +62,10 @@ def parse_spec(argument: str) -> SpecReference:
 def _standard_input() -> Source:
     from archdsl.diagnostics import ArchError, Diagnostic
 
+    if sys.stdin is None:
+        raise ArchError(Diagnostic("E002", "standard input is closed", help=("name a file, or pipe a spec into `-`",)))
     if on_terminal(sys.stdin):
-        sys.stderr.write("reading a spec from standard input; end it with Ctrl-D\n")
+        complain("reading a spec from standard input; end it with Ctrl-D\n")
     data = sys.stdin.buffer.read()
     try:
         return Source("<stdin>", data.decode("utf-8-sig"))

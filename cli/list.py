@@ -66,7 +66,7 @@ def _amount(option: str, text: str | None) -> float:
 
 
 def _table(found: Iterable[Summary]) -> str:
-    from .tables import Column, text_table
+    from archdsl.analysis.text_tables import Column, text_table
 
     columns = [
         Column("family"),

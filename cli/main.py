@@ -1,16 +1,17 @@
 """The ``archdsl`` command: its subcommands, and how every run ends.
 
-Exit codes: 0 all is well, 1 diagnostics were reported, 2 wrong usage, 70 a bug in archdsl (EX_SOFTWARE),
-130 interrupted, 141 the reader of the output went away (as if by SIGPIPE).
+Exit codes: 0 all is well, 1 diagnostics were reported, 2 wrong usage, 70 a bug in archdsl (EX_SOFTWARE), 74 the output
+cannot be written (EX_IOERR), 130 interrupted, 141 the reader of the output went away (as if by SIGPIPE).
 """
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import typer
@@ -22,15 +23,19 @@ from .check import check
 from .explain import explain
 from .list import list_specs
 from .new import new
-from .output import OutputClosedError, report, say
+from .output import OutputClosedError, OutputError, complain, discard, report, say
 from .solve import solve
 from .stats import stats
 
 EXIT_DIAGNOSTICS = 1
 EXIT_BUG = 70
+EXIT_NO_OUTPUT = 74
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141
 TRACEBACK_VARIABLE = "ARCHDSL_TRACEBACK"
+
+_UNWRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT})
+"""What the system says of a stream that cannot be written."""
 
 app = typer.Typer(
     name="archdsl",
@@ -77,13 +82,18 @@ def run() -> None:
 def execute(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; nothing but KeyboardInterrupt's kin escapes."""
     try:
-        try:
-            return _invoke(arguments)
-        finally:
-            sys.stdout.flush()
-    except (OutputClosedError, BrokenPipeError):
-        _discard_output()
+        code = _invoke(arguments)
+        if sys.stdout is not None:
+            say("")  # what others have printed, as help does, is written now or refused
+        return code
+    except OutputClosedError:
+        discard(sys.stdout)
         return EXIT_OUTPUT_CLOSED
+    except OutputError as error:
+        if sys.stdout is not None:
+            discard(sys.stdout)
+        complain(f"archdsl: cannot write the output: {error}\n")
+        return EXIT_NO_OUTPUT
 
 
 def _invoke(arguments: Sequence[str]) -> int:
@@ -96,33 +106,38 @@ def _invoke(arguments: Sequence[str]) -> int:
         return _usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
-    except (OutputClosedError, BrokenPipeError):
+    except (OutputClosedError, OutputError):
         raise
     except Exception as error:
+        _raise_if_unwritten(error)
         _report_bug(error)
         return EXIT_BUG
     return code if isinstance(code, int) else 0
 
 
 def _usage_error(error: typer.TyperException) -> int:
-    cast(Any, error).show()  # typer publishes its errors by their base class alone, which lacks this
+    text = io.StringIO()
+    cast(Any, error).show(text)  # typer publishes its errors by their base class alone, which lacks this
+    complain(text.getvalue())
     return error.exit_code
 
 
-def _discard_output() -> None:
-    """Points stdout nowhere, so that the interpreter's last flush has nothing to complain about."""
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+def _raise_if_unwritten(error: Exception) -> None:
+    """Raises OutputClosedError or OutputError for what happens to those who write without ``say``, as help does."""
+    if isinstance(error, BrokenPipeError):
+        raise OutputClosedError from None
+    if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN:
+        raise OutputError(error.strerror) from None
 
 
 def _report_bug(error: Exception) -> None:
     import traceback
 
     if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exception(error)
+        complain("".join(traceback.format_exception(error)))
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     places = "".join(f"  at {frame.filename}:{frame.lineno}, in {frame.name}\n" for frame in reversed(frames))
-    sys.stderr.write(
+    complain(
         f"internal error: {type(error).__name__}: {error}\n{places}"
         "This is a bug in archdsl, not in your spec. Please report it with the spec and the command line;\n"
         f"{TRACEBACK_VARIABLE}=1 shows the whole traceback.\n"

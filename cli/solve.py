@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .common import InputOption, LimitOption, NetworkOption, OpsOption, SpecArgument, request
-from .output import say
+from .output import say, shown_table
+from .progress import progress
 
 if TYPE_CHECKING:
     from archdsl.solving import Budget, Candidate, Solution
@@ -30,9 +32,12 @@ OpenOption = Annotated[
 ParamsOption = Annotated[str | None, typer.Option("--params", metavar="N", help="At most so many parameters: 25M.")]
 MacsOption = Annotated[str | None, typer.Option("--macs", metavar="N", help="At most so many MACs: 4.1G.")]
 MemoryOption = Annotated[str | None, typer.Option("--memory", metavar="N", help="At most so much memory: 24GiB.")]
-BatchOption = Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Examples that the memory is for.")]
-DtypeOption = Annotated[str, typer.Option("--dtype", help="Type of numbers that the memory is for.")]
-OptimizerOption = Annotated[str, typer.Option("--optimizer", help="Optimiser that the memory is for.")]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch", min=1, metavar="N", help="Examples that the memory is for; 1 without this.")
+]
+DtypeOption = Annotated[str | None, typer.Option("--dtype", metavar="NAME", help="float32, float16, bfloat16 ...")]
+OptimizerOption = Annotated[str | None, typer.Option("--optimizer", metavar="NAME", help="sgd, momentum, adam ...")]
+DeviceOption = Annotated[str | None, typer.Option("--device", metavar="NAME", help="Where it runs: cpu or cuda.")]
 InferenceOption = Annotated[bool, typer.Option("--inference", help="Memory of inference; of training without this.")]
 
 
@@ -51,9 +56,10 @@ def solve(
     params: ParamsOption = None,
     macs: MacsOption = None,
     memory: MemoryOption = None,
-    batch: BatchOption = 1,
-    dtype: DtypeOption = "float32",
-    optimizer: OptimizerOption = "sgd",
+    batch: BatchOption = None,
+    dtype: DtypeOption = None,
+    optimizer: OptimizerOption = None,
+    device: DeviceOption = None,
     inference: InferenceOption = False,
     nearest: Annotated[bool, typer.Option("--nearest", help="Come as close as can be, from above too.")] = False,
     input: InputOption = None,
@@ -65,27 +71,32 @@ def solve(
     """Find the largest value of a parameter, or of the input's size, whose network is within a budget."""
     if params is None and macs is None and memory is None:
         raise typer.BadParameter("give a budget: --params 25M, --macs 4.1G, --memory 24GiB")
+    use = {"batch": batch, "dtype": dtype, "optimizer": optimizer, "device": device, "inference": inference or None}
+    given: dict[str, Any] = {name: value for name, value in use.items() if value is not None}
+    if given and memory is None:
+        raise typer.BadParameter(f"--{next(iter(given))} is for --memory, which is not given")
     sought, settings = _open_parameter(set_ or ())
     asked = request(spec, network, input, settings, limit, ops)
     from archdsl import solving
-    from archdsl.variables import MemoryUse
 
-    found = solving.solve(
-        asked.reference.spec,
-        sought.name,
-        params=params,
-        macs=macs,
-        memory=memory,
-        use=MemoryUse(batch, dtype, not inference, optimizer),
-        between=sought.between,
-        step=sought.step,
-        nearest=nearest,
-        network=asked.network,
-        input=asked.input,
-        limits=asked.limits,
-        set_texts=asked.settings,
-        ops=asked.ops,
-    )
+    with progress() as show:
+        found = solving.solve(
+            asked.reference.spec,
+            sought.name,
+            params=params,
+            macs=macs,
+            memory=memory,
+            **given,
+            between=sought.between,
+            step=sought.step,
+            nearest=nearest,
+            progress=show,
+            network=asked.network,
+            input=asked.input,
+            limits=asked.limits,
+            set_texts=asked.settings,
+            ops=asked.ops,
+        )
     if as_json:
         import json
 
@@ -121,12 +132,11 @@ def _open_parameter(texts: Iterable[str]) -> tuple[_Open, list[str]]:
 
 
 def _text(found: Solution) -> str:
-    from archdsl.variables import named
-
-    from .tables import Column, shown_table
+    from archdsl.analysis.symbolic import named
+    from archdsl.analysis.text_tables import Column
 
     budgets = " and ".join(f"{budget.limit:,} {named(budget.metric)}" for budget in found.budgets)
-    what = f"comes closest to {budgets}" if found.nearest else f"is the largest value within {budgets}"
+    what = f"comes closest to {budgets}" if found.nearest else f"is the largest {_largest(found)} within {budgets}"
     columns = [Column(found.variable, right=True), Column("parameters", right=True), Column("MACs", right=True)]
     if found.found.counts.memory is not None:
         columns.append(Column("bytes", right=True))
@@ -138,20 +148,48 @@ def _text(found: Solution) -> str:
 
 def _cells(one: Candidate, budgets: Iterable[Budget]) -> list[str]:
     memory = [] if one.counts.memory is None else [f"{one.counts.memory:,}"]
-    shares = [f"{100 * one.counts[b.metric] / b.limit:.2f}%" if b.limit else "" for b in budgets]
+    shares = [_share(one.counts[b.metric], b.limit) for b in budgets]
     return [f"{one.value:_}", f"{one.counts.parameters:,}", f"{one.counts.macs:,}", *memory, *shares]
 
 
+def _largest(found: Solution) -> str:
+    """What kind of value it is: the largest of all, as far as the search can tell, or of those that were tried."""
+    is_sure = found.every_value or (found.is_even and found.too_large is None)
+    return "value" if is_sure else "value found"
+
+
+def _share(count: int, limit: int) -> str:
+    """A count in hundredths of a percent of a limit: what is over it reads over, what is below reads below."""
+    if not limit:
+        return ""
+    hundredths = -(-10_000 * count // limit) if count > limit else 10_000 * count // limit
+    return f"{hundredths // 100:,}.{hundredths % 100:02}%"
+
+
 def _remarks(found: Solution) -> Iterable[str]:
-    from archdsl.variables import named
+    from archdsl.analysis.symbolic import named
 
     for budget in found.budgets:
         left = budget.limit - found.found.counts[budget.metric]
         yield f"{abs(left):,} {named(budget.metric)} {'left' if left >= 0 else 'above the budget'}"
-    if found.above is None:
-        yield "no greater value was found that the network takes"
-    if found.refused:
-        first = found.refused[0]
-        yield f"passed over {len(found.refused):,} that the network refuses: {first.value:_} ({first.reason})"
-    how = "every value of the range" if found.every_value else "found by halving; a range of up to 256 is tried whole"
-    yield f"tried {found.tried:,}: {how}"
+    if found.too_large is not None:
+        yield f"no budget ends it but a limit of the compiler: {found.too_large.value:_} is refused"
+        yield f"{found.too_large.reason}; {found.too_large.help}"
+    elif found.above is None:
+        is_end = found.grid.last is not None and found.value + found.grid.step > found.grid.last
+        yield "the range ends here" if is_end else "no greater value was found that the network takes"
+    end = math.inf if found.too_large is None else found.too_large.value
+    passed = [refusal for refusal in found.refused if refusal.value < end]
+    if passed:
+        yield f"passed over {len(passed):,} that the network refuses: {passed[0].value:_} ({passed[0].reason})"
+    yield f"tried {found.tried:,}: {_how(found)}"
+    if found.takes_fractions:
+        yield f"fractions were not tried: --set {found.variable}={found.value}..{found.value + 1}:0.01 tries them"
+
+
+def _how(found: Solution) -> str:
+    if found.every_value:
+        return f"all of {found.grid}"
+    if found.is_even:
+        return f"found by halving, {found.grid}"
+    return f"{found.grid}, not each of them, and the counts rise and fall; a range of up to 1,024 is tried whole"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,10 +10,10 @@ import typer
 from archdsl.diagnostics import ArchError, Diagnostic
 
 from .common import InputOption, LimitOption, NetworkOption, OpsOption, Request, SetOption, request
-from .output import say
+from .output import Form, say
 
 if TYPE_CHECKING:
-    from archdsl.graph import Graph
+    from archdsl.analysis.stats import Stats
 
 
 ColumnsOption = Annotated[
@@ -28,6 +28,25 @@ BatchForOption = Annotated[
     str | None,
     typer.Option("--batch-for", metavar="SIZE", help="Print the largest batch that fits in 24GiB, say."),
 ]
+BatchOption = Annotated[int | None, typer.Option("--batch", metavar="N", help="Examples in a batch, for memory: 1.")]
+DtypeOption = Annotated[
+    str | None, typer.Option("--dtype", metavar="NAME", help="For memory: float32, float16, bfloat16 ...")
+]
+OptimizerOption = Annotated[
+    str | None, typer.Option("--optimizer", metavar="NAME", help="For memory: sgd, momentum, adam ...")
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help="For memory, where it trains: cpu or cuda.")
+]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain-cost", help="Print how each kind of op is counted, and what it adds up to.")
+]
+SymbolicOption = Annotated[
+    str | None, typer.Option("--symbolic", metavar="NAMES", help="Print closed formulas in these: classes,size.")
+]
+DepthOption = Annotated[
+    int | None, typer.Option("--depth", min=0, metavar="N", help="Levels below the network to show.")
+]
 
 
 def stats(
@@ -38,99 +57,128 @@ def stats(
     set_: SetOption = None,
     input: InputOption = None,
     network: NetworkOption = None,
-    depth: Annotated[
-        int | None, typer.Option("--depth", min=0, metavar="N", help="Levels below the network to show.")
-    ] = None,
+    depth: DepthOption = None,
     columns: ColumnsOption = None,
-    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Examples in a batch, for memory.")] = 1,
-    dtype: Annotated[str, typer.Option("--dtype", metavar="NAME", help="float32, float16, bfloat16 ...")] = "float32",
-    optimizer: Annotated[str, typer.Option("--optimizer", metavar="NAME", help="sgd, momentum, adam ...")] = "sgd",
-    device: Annotated[str, typer.Option("--device", metavar="NAME", help="Where it trains: cpu or cuda.")] = "cpu",
+    batch: BatchOption = None,
+    dtype: DtypeOption = None,
+    optimizer: OptimizerOption = None,
+    device: DeviceOption = None,
     batch_for: BatchForOption = None,
-    explain_cost: Annotated[
-        bool, typer.Option("--explain-cost", help="Print how each kind of op is counted, and what it adds up to.")
-    ] = False,
+    explain_cost: ExplainOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
-    symbolic: Annotated[
-        str | None, typer.Option("--symbolic", metavar="NAMES", help="Print closed formulas in these: classes,size.")
-    ] = None,
+    symbolic: SymbolicOption = None,
     ops: OpsOption = None,
     limit: LimitOption = None,
 ) -> None:
     """Show what networks are made of, side by side if several."""
-    if as_json + as_csv + as_markdown > 1:
-        raise typer.BadParameter("choose one of --json, --csv and --markdown")
-    if symbolic is not None and as_csv + as_markdown:
-        raise typer.BadParameter("formulas are printed as text or with --json")
-    from archdsl.analysis.stats import Stats
-
-    from . import reports
-
+    form = _form(as_json, as_csv, as_markdown)
+    memory = {"batch": batch, "dtype": dtype, "optimizer": optimizer, "device": device}
+    settings = {name: value for name, value in memory.items() if value is not None}
+    _refuse_together(
+        {"--batch-for": batch_for is not None, "--explain-cost": explain_cost, "--symbolic": symbolic is not None},
+        {"--depth": depth is not None, "--columns": columns is not None, **{f"--{name}": True for name in settings}},
+    )
     asked = [request(spec, network, input, set_, limit, ops) for spec in specs]
     if symbolic is not None:
-        from .symbolic import show_formulas
+        _show_formulas(asked, symbolic, form)
+    elif batch_for is not None:
+        from .batch_for import show_largest_batches
 
-        show_formulas(asked, symbolic, as_json)
-        return
-    chosen = _columns(columns)
-    analysed = {"batch": batch, "dtype": dtype, "optimizer": optimizer, "device": device}
-    graphs = _graphs(asked)
-    if batch_for is not None:
-        say(_largest_batches(asked, graphs, batch_for, analysed, as_json))
-        return
-    found = [
-        reports.Report(one.reference.shown, Stats(graph, **analysed), chosen)  # type: ignore[arg-type]
-        for one, graph in zip(asked, graphs, strict=True)
-    ]
-    if explain_cost:
-        say("\n".join(reports.explained_cost(report, markdown=as_markdown) for report in found))
-    elif as_json:
-        say(reports.as_json(found, depth))
-    elif as_csv:
-        say(reports.as_csv(found, depth))
+        show_largest_batches(_analysed(asked, settings), batch_for, form)
+    elif explain_cost:
+        from .explain_cost import show_explained_costs
+
+        show_explained_costs(_analysed(asked, settings), form)
     else:
-        say(reports.as_tables(found, depth, markdown=as_markdown))
+        _show_reports(asked, settings, _columns(columns), depth, form)
 
 
-def _graphs(asked: Iterable[Request]) -> list[Graph]:
-    """All the graphs. Raises ArchError with what is wrong with any of the specs."""
-    graphs: list[Graph] = []
-    faults: list[Diagnostic] = []
-    for one in asked:
-        try:
-            graphs.append(one.load())
-        except ArchError as error:
-            faults.extend(error.diagnostics)
-    if faults:
-        raise ArchError(faults)
-    return graphs
+# ---- what goes together --------------------------------------------------------------------------
+
+
+def _form(as_json: bool, as_csv: bool, as_markdown: bool) -> Form:
+    chosen = [
+        form
+        for form, is_chosen in ((Form.JSON, as_json), (Form.CSV, as_csv), (Form.MARKDOWN, as_markdown))
+        if is_chosen
+    ]
+    if len(chosen) > 1:
+        raise typer.BadParameter("choose one of --json, --csv and --markdown")
+    return chosen[0] if chosen else Form.TEXT
+
+
+_WITH_BATCH_FOR = frozenset({"--dtype", "--optimizer", "--device"})
+
+
+def _refuse_together(questions: dict[str, bool], options: dict[str, bool]) -> None:
+    """Raises BadParameter where two questions are asked, or an option does not belong to the question."""
+    asked = [name for name, is_asked in questions.items() if is_asked]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"choose one of {' and '.join(asked)}")
+    if not asked:
+        return
+    allowed = _WITH_BATCH_FOR if asked[0] == "--batch-for" else frozenset()
+    for name, is_given in options.items():
+        if is_given and name not in allowed:
+            raise typer.BadParameter(f"{name} does not go with {asked[0]}: leave one of them out", param_hint=name)
 
 
 def _columns(names: str | None) -> list[str]:
-    """The columns asked for. Raises ArchError E804 for one that there is not."""
-    from archdsl.analysis.columns import DEFAULT_COLUMNS, chosen_columns
+    """The columns asked for, none if none are. Raises ArchError E804 for one that there is not."""
+    from archdsl.analysis.columns import chosen_columns
 
     if names is None:
-        return list(DEFAULT_COLUMNS)
+        return []
     return [column.name for column in chosen_columns([name.strip() for name in names.split(",") if name.strip()])]
 
 
-def _largest_batches(
-    asked: Iterable[Request], graphs: Iterable[Graph], budget: str, analysed: dict[str, object], as_json: bool
-) -> str:
-    """The largest batch of each network whose training fits within the budget."""
-    from archdsl.analysis.memory import largest_batch
-    from archdsl.units import bytes_of
+# ---- questions -----------------------------------------------------------------------------------
 
-    settings: dict[str, Any] = {name: value for name, value in analysed.items() if name != "batch"}
-    size = bytes_of(budget)
-    found = {
-        one.reference.shown: largest_batch(graph, size, **settings) for one, graph in zip(asked, graphs, strict=True)
-    }
-    if as_json:
-        import json
 
-        return json.dumps(found, indent=2) + "\n"
-    return "".join(f"{spec}: batch {batch:,} fits in {budget}\n" for spec, batch in found.items())
+def _show_reports(
+    asked: Sequence[Request], settings: dict[str, Any], columns: Sequence[str], depth: int | None, form: Form
+) -> None:
+    from archdsl.analysis.columns import DEFAULT_COLUMNS
+
+    from . import reports
+
+    is_comparison = len(asked) > 1 and form in (Form.TEXT, Form.MARKDOWN)
+    if is_comparison and depth is not None and depth > 1:
+        message = "several networks are compared by sections, which --depth 0 leaves out; deeper go --json and --csv"
+        raise typer.BadParameter(message, param_hint="--depth")
+    shown = list(columns or (reports.COMPARED_COLUMNS if is_comparison else DEFAULT_COLUMNS))
+    if settings and "memory" not in shown:
+        shown.append("memory")
+    found = [reports.Report(spec, stats, shown) for spec, stats in _analysed(asked, settings)]
+    if form is Form.JSON:
+        say(reports.as_json(found, depth))
+    elif form is Form.CSV:
+        say(reports.as_csv(found, depth))
+    else:
+        say(reports.as_tables(found, depth, markdown=form is Form.MARKDOWN))
+
+
+def _show_formulas(asked: Iterable[Request], variables: str, form: Form) -> None:
+    from .symbolic import show_formulas
+
+    if form in (Form.CSV, Form.MARKDOWN):
+        raise typer.BadParameter("formulas are printed as text or with --json")
+    show_formulas(asked, variables, form is Form.JSON)
+
+
+def _analysed(asked: Iterable[Request], settings: dict[str, Any]) -> list[tuple[str, Stats]]:
+    """Each spec as it was named, and its figures. Raises ArchError with what is wrong with any of them."""
+    from archdsl.analysis.stats import Stats
+
+    found: list[tuple[str, Stats]] = []
+    faults: list[Diagnostic] = []
+    for one in asked:
+        try:
+            found.append((one.reference.shown, Stats(one.load(), **settings)))
+        except ArchError as error:
+            faults.extend(fault for fault in error.diagnostics if fault not in faults)
+    if faults:
+        raise ArchError(faults)
+    return found

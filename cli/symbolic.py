@@ -51,5 +51,6 @@ def _text(found: Formulas) -> str:
 def _formula_text(formula: Formula) -> str:
     from archdsl.analysis.symbolic import shown
 
-    reached = ", ".join(f"{domain.variable} = {shown(domain.last)}" for domain in formula.domains)
-    return f"{formula}\n    for {formula.condition}\n    equal at {formula.checked} other points, up to {reached}\n"
+    ends = [f"beyond {d.variable} = {shown(d.last)} the counts are others" for d in formula.domains if d.bounded]
+    lines = [f"for {formula.condition}", *ends, f"equal to the network's own count at {formula.checked} other points"]
+    return f"{formula}\n" + "".join(f"    {line}\n" for line in lines)

@@ -22,7 +22,6 @@ import archdsl
 from archdsl.cli.main import execute
 from archdsl.solving import Solution, solve
 from archdsl.units import bytes_of, count_of
-from archdsl.variables import MemoryUse
 
 ROOT = Path(__file__).parent.parent
 WIDE_RESNET = str(ROOT / "specs" / "blocks" / "wide_resnet.arch")
@@ -96,8 +95,7 @@ def test_the_papers_wide_resnet_is_the_widest_of_its_size() -> None:
 
 def test_the_memory_of_training(torchvision_models: ModuleType) -> None:
     """At least weights, gradients and Adam's two moments; and what torch itself keeps for the backward pass."""
-    use = MemoryUse(batch=2, optimizer="adam")
-    found = solve("resnet18", "size", memory="300MiB", use=use, between=(32, 640), step=32)
+    found = solve("resnet18", "size", memory="300MiB", batch=2, optimizer="adam", between=(32, 640), step=32)
     size = int(found.value)
     module = torchvision_models.resnet18()
     weights = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
@@ -121,8 +119,8 @@ def test_the_memory_of_training(torchvision_models: ModuleType) -> None:
 
 def test_inference_takes_less_memory_than_training() -> None:
     options: dict[str, Any] = {"memory": "200MB", "between": (16, 800), "step": 16}
-    training = solve("resnet18", "size", use=MemoryUse(), **options)
-    assert solve("resnet18", "size", use=MemoryUse(training=False), **options).value > training.value
+    training = solve("resnet18", "size", **options)
+    assert solve("resnet18", "size", inference=True, **options).value > training.value
 
 
 # ---- which value is found ------------------------------------------------------------------------
@@ -207,14 +205,26 @@ def test_halving_finds_what_growing_counts_allow(budget: int, start: int) -> Non
 @pytest.mark.parametrize(
     "spec, variable, options, code, message",
     [
-        (PLAIN, "w", {"params": 10}, "E802", "no value of `w` makes a network of at most 10 parameters"),
-        (PLAIN, "w", {"params": 0}, "E802", "no value of `w` makes a network of at most 0 parameters"),
-        (PLAIN, "w", {"params": "1M", "macs": 1}, "E802", "no value of `w` makes a network of at most 1,000,000 param"),
+        (PLAIN, "w", {"params": 10}, "E802", "no value of `w` was found that makes a network of at most 10 parameters"),
+        (PLAIN, "w", {"params": 0}, "E802", "no value of `w` was found that makes a network of at most 0 parameters"),
+        (
+            PLAIN,
+            "w",
+            {"params": "1M", "macs": 1},
+            "E802",
+            "no value of `w` was found that makes a network of at most 1,0",
+        ),
         (PLAIN, "size", {"params": "1M"}, "E802", "`size` does not change what the budget is for"),
         (PLAIN, "w", {}, "E802", "there is no budget to meet"),
         (PLAIN, "w", {"params": "25 apples"}, "E801", "`25 apples` is no amount of parameters or MACs"),
         (PLAIN, "w", {"memory": "25 apples"}, "E801", "`apples` is no unit of memory"),
-        (PLAIN, "w", {"memory": 10}, "E802", "no value of `w` makes a network of at most 10 bytes of memory"),
+        (
+            PLAIN,
+            "w",
+            {"memory": 10},
+            "E802",
+            "no value of `w` was found that makes a network of at most 10 bytes of memory",
+        ),
         (PLAIN, "w", {"params": "1M", "between": (9, 8)}, "E409", "there is no value of `w` from 9 to 8"),
         (PLAIN, "w", {"params": "1M", "step": 0}, "E409", "values cannot be 0 apart"),
         (PLAIN, "size", {"macs": "1M", "step": 0.5}, "E409", "`size` is a number of elements"),
@@ -234,8 +244,10 @@ def test_faults(spec: str, variable: str, options: dict[str, Any], code: str, me
 def test_the_smallest_network_is_named_where_none_is_small_enough() -> None:
     with pytest.raises(archdsl.ArchError) as caught:
         solve(PLAIN, "w", params=10)
-    (help_,) = caught.value.diagnostics[0].help
-    assert help_ == f"the smallest that was found has {built_parameters(PLAIN, w=1)} parameters, with w = 1"
+    assert (
+        caught.value.diagnostics[0].help[0]
+        == f"the smallest that was found has {built_parameters(PLAIN, w=1)} parameters, with w = 1"
+    )
 
 
 def test_a_value_that_is_never_too_large_needs_a_range() -> None:
@@ -259,7 +271,7 @@ def test_amounts_are_exact(text: str, amount: int) -> None:
     assert count_of(text) == amount
 
 
-@pytest.mark.parametrize("text", ["", "M", "-5", "25MB", "1e6", "25 M M", "9" * 50, "0x10", "1.2.3"])
+@pytest.mark.parametrize("text", ["", "M", "-5", "25MB", "25 M M", "9" * 50, "0x10", "1.2.3"])
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(archdsl.ArchError, match="E801"):
         count_of(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from archdsl.diagnostics import ArchError, Diagnostic
 from archdsl.units import format_bytes
 
 if TYPE_CHECKING:
-    from archdsl.analysis.receptive_field import AxisField
+    from archdsl.analysis.receptive_field import AxisField, Field
 
 Rows = Sequence[Row]
 
@@ -51,42 +52,62 @@ def _kept(stats: Stats, rows: Rows) -> str:
 
 
 def _axes(part: Callable[[AxisField], str]) -> Callable[[Stats, Rows], str]:
-    """One text for all axes where they agree, else one for each: ``11``, ``1x7``."""
+    """A text for the fields of what leaves the last row; ``;`` between those of several outputs where they differ."""
 
     def cell(stats: Stats, rows: Rows) -> str:
-        node = rows[-1].node
-        field = stats.receptive_fields.of(node) if node >= 0 else None
-        texts = [part(axis) for axis in field.axes] if field is not None else []
-        return texts[0] if len(set(texts)) == 1 else "x".join(texts)
+        texts = [_fields(stats, node, part) for node in stats.ends(rows[-1])]
+        return texts[0] if len(set(texts)) == 1 else "; ".join([text or "-" for text in texts])
 
     return cell
+
+
+def _fields(stats: Stats, node: int, part: Callable[[AxisField], str]) -> str:
+    """``11``, ``1x7`` where axes differ, ``left: 3, right: 13`` if inputs are several, ``?`` where it is not known."""
+    fields = stats.receptive_fields.nodes[node]
+    if fields is None:
+        return "?"
+    texts = {stats.graph.nodes[field.input].path: axes_text(field, part) for field in fields}
+    if len(stats.seen_inputs) > 1:
+        return ", ".join([f"{name}: {text}" for name, text in texts.items() if text])
+    return "".join(texts.values())
+
+
+def axes_text(field: Field, part: Callable[[AxisField], str]) -> str:
+    """One text for all axes where they agree, else one for each: ``11``, ``1x7``."""
+    texts = [part(axis) for axis in field.axes]
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 
 
 def _size(axis: AxisField) -> str:
     return "all" if axis.is_whole and axis.stride is None else f"{axis.size:,}"
 
 
-def _fraction(value: Fraction | None) -> str:
+def fraction_text(value: Fraction | None) -> str:
     return "" if value is None else str(value) if value.denominator > 8 else f"{float(value):g}"
 
 
 def _stride(axis: AxisField) -> str:
-    return _fraction(axis.stride)
+    return fraction_text(axis.stride)
 
 
 def _offset(axis: AxisField) -> str:
-    return _fraction(axis.offset)
+    return fraction_text(axis.offset)
 
 
 def _kind(stats: Stats, rows: Rows) -> str:
     return rows[0].kind
 
 
+def _shape(stats: Stats, rows: Rows) -> str:
+    ends = stats.ends(rows[0])
+    return ", ".join([str(stats.graph.nodes[node].type) for node in ends]) if len(ends) > 1 else str(rows[0].output)
+
+
 COLUMNS: dict[str, ReportColumn] = {
     column.name: column
     for column in (
         ReportColumn("kind", "kind", "the op, block or kind of section", _kind, right=False),
-        ReportColumn("shape", "output", "sizes of the output, without the batch", lambda _, rows: str(rows[0].output)),
+        ReportColumn("shape", "output", "sizes of the output, without the batch", _shape),
         _count("params", "parameters", "trainable elements", lambda _, row: row.parameters),
         _count("buffers", "buffers", "elements of the rest of the state_dict", lambda _, row: row.buffers),
         _count("macs", "MACs", "multiply-accumulates for one example", lambda _, row: row.macs),
@@ -108,5 +129,13 @@ def chosen_columns(names: Sequence[str]) -> list[ReportColumn]:
     unknown = [name for name in names if name not in COLUMNS]
     if unknown or not names:
         what = f"there is no column `{unknown[0]}`" if unknown else "no column is named"
-        raise ArchError(Diagnostic("E804", what, help=(f"the columns are {', '.join(COLUMNS)}",)))
+        near = _meant(unknown[0]) if unknown else None
+        listed = f"the columns are {', '.join(COLUMNS)}"
+        raise ArchError(Diagnostic("E804", what, help=(f"did you mean `{near}`?", listed) if near else (listed,)))
     return [COLUMNS[name] for name in dict.fromkeys(names)]
+
+
+def _meant(name: str) -> str | None:
+    """The column whose name or title is nearest."""
+    named = {column.title.lower(): column.name for column in COLUMNS.values()} | {name: name for name in COLUMNS}
+    return next((named[near] for near in get_close_matches(name.lower(), named, 1)), None)

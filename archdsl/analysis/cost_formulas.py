@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import prod
+from typing import NamedTuple
 
 from archdsl.analysis.stats import Stats
 from archdsl.graph import Node
@@ -67,13 +69,31 @@ def _pair(value: object) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (int(value),)  # type: ignore[call-overload]
 
 
-def explained(stats: Stats) -> list[tuple[str, str, int, int]]:
-    """Each kind of op in the network: its formula, how many there are, and their MACs together."""
-    found: dict[str, list[int]] = {}
+class ExplainedCost(NamedTuple):
+    """A kind of op in a network: its formula, and what its uses come to in evaluation.
+
+    ``auxiliary_uses`` are in branches that training alone computes; ``uses`` and ``macs`` are without them.
+    """
+
+    op: str
+    uses: int
+    auxiliary_uses: int
+    macs: int
+    formula: str
+
+
+def explained(stats: Stats) -> list[ExplainedCost]:
+    """Each kind of op in the network, those with most MACs first."""
+    auxiliary = stats.graph.auxiliary_nodes()
+    uses, auxiliary_uses, macs = Counter[str](), Counter[str](), Counter[str]()
     for node, own in zip(stats.graph.nodes, stats.cost.nodes, strict=True):
-        found.setdefault(node.op.kind, []).append(own.macs)
-    rows = [(kind, _shown(kind, stats.graph.nodes), len(macs), sum(macs)) for kind, macs in found.items()]
-    return sorted(rows, key=lambda row: -row[3])
+        (auxiliary_uses if node.id in auxiliary else uses)[node.op.kind] += 1
+        macs[node.op.kind] += own.macs
+    rows = [
+        ExplainedCost(kind, uses[kind], auxiliary_uses[kind], macs[kind], _shown(kind, stats.graph.nodes))
+        for kind in macs
+    ]
+    return sorted(rows, key=lambda row: -row.macs)
 
 
 def _shown(kind: str, nodes: tuple[Node, ...]) -> str:

@@ -15,6 +15,7 @@ from itertools import combinations, pairwise, product
 from math import lcm
 from random import Random
 
+from archdsl.analysis.extents import Extent
 from archdsl.analysis.polynomials import Polynomial, coefficients, interpolated
 from archdsl.analysis.symbolic import Domain, Formula, shown
 
@@ -30,7 +31,14 @@ FAR_WHOLE = (12, 25, 60, 200)
 """... and at about how many steps from the start it is checked next, for whole numbers ..."""
 FAR_REAL = (6, 9, 14, 24)
 """... and for others: a network 200 times as deep takes its time, and nobody asks for it."""
-JOINT_CHECKS = 8
+GREATEST_WHOLE = 2**16
+"""A formula is compared with the network up to about this value of a whole number ..."""
+GREATEST_REAL = 2**8
+"""... and of another; no further, as long as the network takes it."""
+JOINT_CHECKS = 16
+"""Random points at which all variables are varied together."""
+NARROWED = 12
+"""How often the ranges are narrowed where variables that hold alone do not hold together."""
 ROUNDS = 3
 
 
@@ -42,7 +50,8 @@ class NoFormulaError(Exception):
 class Axis:
     """A variable: its value in the network at hand, the steps to try, smallest first, and its least value.
 
-    ``special`` are values at which the network may take another form, such as widths that occur in it.
+    ``special`` are values at which the network may take another form: widths that occur in it, numbers that its spec
+    writes. Above ``greatest`` no formula is compared.
     """
 
     name: str
@@ -51,6 +60,7 @@ class Axis:
     least: Fraction
     far: tuple[int, ...] = FAR_WHOLE
     special: tuple[Fraction, ...] = ()
+    greatest: int = GREATEST_WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,15 +268,30 @@ class _Fit:
     def _result(self, lines: Mapping[str, _Line], anchor: Point) -> Formula:
         domains = tuple(self._domain(line, anchor) for line in lines.values())
         unequal = tuple(pair for pair in combinations(self.names, 2) if self._must_differ(lines, pair, anchor))
-        formula = Formula(self.metric, self.polynomial, domains, unequal, 0)
-        if self._wrong_within(formula) is not None:
-            # what holds for each variable alone, down to its least value, need not hold for all of them together
-            domains = tuple(self._from_base(domain) for domain in domains)
-            formula = replace(formula, domains=domains)
-        wrong = self._wrong_within(formula)
-        if wrong is not None:
-            raise NoFormulaError(f"{self.polynomial} does not hold at {_shown(wrong)}: {self._compared(wrong)}")
-        return replace(formula, checked=len(self.agreeing))
+        wrong: Point | None = None
+        for narrower in self._narrower(domains):
+            formula = Formula(self.metric, self.polynomial, narrower, unequal, 0)
+            wrong = self._wrong_within(formula)
+            if wrong is None:
+                return replace(formula, checked=len(self.agreeing))
+        assert wrong is not None
+        raise NoFormulaError(f"{self.polynomial} does not hold at {_shown(wrong)}: {self._compared(wrong)}")
+
+    def _narrower(self, domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, ...]]:
+        """Ranges to try: what holds for each variable alone need not hold for all of them together."""
+        for _ in range(NARROWED if len(domains) > 1 else 1):
+            yield domains
+            yield tuple(map(self._from_base, domains))
+            domains = tuple(map(self._halved, domains))
+
+    def _halved(self, domain: Domain) -> Domain:
+        """The half of the steps from the base on, if the domain has more than a few."""
+        steps = _steps(domain)
+        if steps < JOINT_CHECKS:
+            return domain
+        last = domain.first + steps // 2 * domain.step
+        exceptions = tuple(value for value in domain.exceptions if value <= last)
+        return replace(domain, last=last, bounded=False, exceptions=exceptions)
 
     def _from_base(self, domain: Domain) -> Domain:
         base = self.base[domain.variable]
@@ -275,10 +300,15 @@ class _Fit:
     def _wrong_within(self, formula: Formula) -> Point | None:
         """A point where the formula should hold and does not: among the corners, the base and random ones."""
         points = [self.base, *self._corners(formula.domains)]
-        for _ in range(JOINT_CHECKS):
-            points.append({d.variable: d.first + d.step * self.random.randint(0, _steps(d)) for d in formula.domains})
+        points += [{d.variable: self._any(d) for d in formula.domains} for _ in range(JOINT_CHECKS)]
         within = (point for point in points if formula.holds_at(point))
         return next((point for point in within if self._agrees(point) is False), None)
+
+    def _any(self, domain: Domain) -> Fraction:
+        """A random value: small and large ones are as likely."""
+        steps = _steps(domain)
+        most = min(2 ** self.random.randint(0, steps.bit_length()), steps)
+        return domain.first + domain.step * self.random.randint(0, most)
 
     def _corners(self, domains: Sequence[Domain]) -> Iterator[Point]:
         """The least and the greatest values, in all combinations of up to three variables."""
@@ -292,38 +322,19 @@ class _Fit:
         def agrees(value: Fraction) -> bool | None:
             return self._agrees({**anchor, name: value})
 
-        first = self._first(line, known, agrees)
-        last = line.value(line.reach) if line.direction > 0 else line.axis.base
-        between = [first + step * self.random.randint(0, int((known - first) / step)) for _ in range(4)]
-        special = [value for value in line.axis.special if value >= first and (value - known) % step == 0]
-        special = [value for value in special if not line.bounded or value <= last]
-        exceptions = set()
-        for value in dict.fromkeys([*between, *special, line.axis.base]):
-            if value < first or agrees(value) is not False:
-                continue
-            around = [near for near in (value - step, value + step) if near >= first]
-            if line.bounded or False in map(agrees, around):
-                raise NoFormulaError(
-                    f"{self.polynomial} holds for {name} = {shown(known)} but not for {shown(value)}: "
-                    f"{self._compared({**anchor, name: value})}"
-                )
-            exceptions.add(value)
-        return Domain(name, first, step, max(last, known), tuple(sorted(exceptions)), line.bounded)
-
-    def _first(self, line: _Line, known: Fraction, agrees: Callable[[Fraction], bool | None]) -> Fraction:
-        """The least value from which on the formula holds, found by halving."""
-        step = line.step
-        wrong, right = 0, (known - line.axis.least) // step
-        lowest = known - right * step
-        if agrees(lowest):
-            return lowest
-        while right - wrong > 1:
-            middle = (wrong + right) // 2
-            if agrees(lowest + middle * step) or lowest + middle * step in line.exceptions:
-                right = middle
-            else:
-                wrong = middle
-        return lowest + right * step
+        extent = Extent(known, step, line.axis.least, agrees)
+        first = extent.first()
+        last = max(line.value(line.reach) if line.direction > 0 else line.axis.base, known)
+        last = extent.reached(last, line.axis.greatest)
+        values = [*extent.samples(first, last, self.random), *extent.nearest(line.axis.special)]
+        first, last = extent.narrowed(first, last, [*values, *line.exceptions, line.axis.base])
+        if not first <= line.axis.base <= last:
+            raise NoFormulaError(
+                f"{self.polynomial} holds for {name} = {shown(known)} but not for {shown(line.axis.base)}: "
+                f"{self._compared({**anchor, name: line.axis.base})}"
+            )
+        exceptions = tuple(sorted(value for value in extent.exceptions if first <= value <= last))
+        return Domain(name, first, step, last, exceptions, agrees(last + step) is False)
 
     def _must_differ(self, lines: Mapping[str, _Line], pair: tuple[str, str], anchor: Point) -> bool:
         """Whether the formula fails wherever these two variables are equal."""

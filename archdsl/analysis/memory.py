@@ -11,6 +11,7 @@ from archdsl.diagnostics import ArchError, Diagnostic, Label
 from archdsl.graph import Graph, Node
 from archdsl.ops.base import Op, ParameterSpec, Types
 from archdsl.ops.tape import Device
+from archdsl.units import batch_size, known_name
 
 ITEM_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of an element, by the name of torch's type. Indices and counters stay int64, of 8."""
@@ -105,6 +106,14 @@ class Memory:
         return self.training if self.is_training else self.inference
 
 
+def check_settings(batch: object, dtype: str, optimizer: str, device: str) -> None:
+    """Raises ArchError E801 for what a memory cannot be for."""
+    batch_size(batch)
+    known_name(dtype, ITEM_BYTES, "type of numbers")
+    known_name(optimizer, OPTIMIZERS, "optimiser")
+    known_name(device, DEVICES, "device")
+
+
 def memory(
     graph: Graph,
     *,
@@ -120,11 +129,9 @@ def memory(
     or kept activations. Raises ArchError E801 for a batch below 1 and for names that are not in ``ITEM_BYTES``,
     ``OPTIMIZERS`` and ``DEVICES``.
     """
-    if batch < 1:
-        raise ArchError(Diagnostic("E801", f"a batch has one example or more, not {batch}"))
-    item = ITEM_BYTES[_known(dtype, ITEM_BYTES, "type of numbers")]
-    copies, step = OPTIMIZERS[_known(optimizer, OPTIMIZERS, "optimiser")]
-    place: Device = "cuda" if _known(device, DEVICES, "device") == "cuda" else "cpu"
+    check_settings(batch, dtype, optimizer, device)
+    item, (copies, step) = ITEM_BYTES[dtype], OPTIMIZERS[optimizer]
+    place: Device = "cuda" if device == "cuda" else "cpu"
     weights = list(_weights(graph, item))
     parameters, tensors = sum(own.parameters for own in weights), sum(own.tensors for own in weights)
     inference = run(graph, batch, item, place, training=False)
@@ -232,13 +239,6 @@ def _shares(weights: list[_Weights], inference: Pass, forward: Pass | None) -> I
 
 def _of_kind(graph: Graph, forward: Pass | None, kind: str) -> int:
     return sum(forward.kept[node.id] for node in graph.nodes if node.op.kind == kind) if forward else 0
-
-
-def _known(name: str, names: Iterable[str], what: str) -> str:
-    if name not in names:
-        hint = "there are " + ", ".join(f"`{known}`" for known in names)
-        raise ArchError(Diagnostic("E801", f"`{name}` is no {what}", help=(hint,)))
-    return name
 
 
 def _unknown(node: Node) -> ArchError:

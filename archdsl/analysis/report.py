@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
+from textwrap import TextWrapper
+from typing import TYPE_CHECKING
 
-from archdsl.analysis.columns import DEFAULT_COLUMNS, ReportColumn, chosen_columns, total_of
+from archdsl.analysis.columns import DEFAULT_COLUMNS, ReportColumn, chosen_columns, fraction_text, total_of
 from archdsl.analysis.stats import Stats
 from archdsl.analysis.table import Folding, Row
 from archdsl.analysis.text_tables import Column, html_table, text_table
 from archdsl.units import format_bytes
+
+if TYPE_CHECKING:
+    from archdsl.analysis.receptive_field import Branch, Misaligned
 
 DEFAULT_DEPTH = 2
 """Levels that the tree shows unless asked for more; data is whole."""
@@ -18,7 +24,7 @@ MAX_SIBLINGS = 100
 """Rows of one parent that the tree shows unless a depth is given; the rest is summed up in one."""
 
 MARKED = 3
-"""Lines with the largest shares, which a `*` marks."""
+"""Lines with the largest shares, at most, which a `*` marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ def report_table(
         headings.append(Column(column.title, column.right))
         cells.append([_cell(column, stats, line) for line in lines])
         if column.amount is not None and column.name in _WITH_SHARE:
-            headings.append(Column("share", right=True))
+            headings.append(Column("share", right=True, follows=True))
             cells.append(_shares(column, stats, lines))
     return headings, [list(row) for row in zip(*cells, strict=True)]
 
@@ -114,13 +120,21 @@ def _shares(column: ReportColumn, stats: Stats, lines: Sequence[Line]) -> list[s
     """``12.3%`` of the network's; ``12.3%*`` at the largest of the lowest lines."""
     assert column.amount is not None
     amounts = [total_of(column.amount, stats, line.rows) for line in lines]
-    lowest = [amount for amount, line in zip(amounts, lines, strict=True) if amount and line.is_lowest]
-    least = min(sorted(lowest, reverse=True)[:MARKED], default=0) if len(lowest) > MARKED else None
+    least = _least_marked([amount for amount, line in zip(amounts, lines, strict=True) if amount and line.is_lowest])
     texts = []
     for amount, line in zip(amounts, lines, strict=True):
-        is_marked = least is not None and line.is_lowest and amount is not None and amount >= least
+        is_marked = line.is_lowest and amount is not None and amount >= least
         texts.append(share(amount, amounts[0]) + ("*" if is_marked else " ") if amount else "")
     return texts
+
+
+def _least_marked(amounts: Sequence[int]) -> float:
+    """The amount from which on lines are marked: ``MARKED`` of them, fewer where more are equal."""
+    ranked = sorted(amounts, reverse=True)
+    if len(ranked) <= MARKED:
+        return inf
+    least, next_ = ranked[MARKED - 1 : MARKED + 1]
+    return least if least > next_ else least + 1
 
 
 def share(part: int | None, total: int | None) -> str:
@@ -134,7 +148,7 @@ def share(part: int | None, total: int | None) -> str:
 def totals(stats: Stats, columns: Sequence[str] = ()) -> list[tuple[str, str]]:
     """The network's totals, written out; MACs and FLOPs both by name, memory and fields where a column shows them."""
     lines = [
-        ("input", ", ".join(str(node.type) for node in stats.graph.inputs)),
+        ("input", _named([(node.path, str(node.type)) for node in stats.graph.inputs])),
         ("output", _outputs(stats)),
         ("parameters", f"{stats.parameters:,}"),
         ("buffers", f"{stats.buffers:,}"),
@@ -145,46 +159,84 @@ def totals(stats: Stats, columns: Sequence[str] = ()) -> list[tuple[str, str]]:
     if "memory" in columns:
         lines += _memory_totals(stats)
     if {"rf", "stride", "offset"} & set(columns):
+        unknown = stats.receptive_fields.unknown
+        lines += [("unknown fields", _unsaid(stats, unknown, "what it reads", "reads"))] if unknown else []
         lines += [("misaligned", text) for text in misaligned(stats)]
     return lines
 
 
 def _outputs(stats: Stats) -> str:
-    nodes, outputs = stats.graph.nodes, stats.graph.outputs
-    if len(outputs) == 1:
-        return str(nodes[outputs[0].node].type)
-    return ", ".join(f"{output.name}: {nodes[output.node].type}" for output in outputs)
+    nodes = stats.graph.nodes
+    return _named([(output.name, str(nodes[output.node].type)) for output in stats.graph.outputs])
+
+
+def _named(texts: Sequence[tuple[str, str]]) -> str:
+    """The one text, or several with their names."""
+    return texts[0][1] if len(texts) == 1 else ", ".join([f"{name}: {text}" for name, text in texts])
 
 
 def _memory_totals(stats: Stats) -> list[tuple[str, str]]:
     found = stats.memory
     place = stats.graph.nodes[found.peak_node].path if found.peak_node is not None else ""
-    return [
-        ("memory for", f"batch {found.batch}, {found.dtype}, {found.optimizer}, {found.device}"),
-        ("weights", _bytes(found.parameters + found.buffers)),
-        ("gradients", _bytes(found.gradients)),
-        ("optimizer", _bytes(found.optimizer_state)),
-        ("kept for backward", _bytes(found.activations)),
-        ("  by concatenation", _bytes(found.concatenations)),
-        ("training", _bytes(found.training)),
-        ("inference", f"{_bytes(found.inference)}" + (f", most at {place}" if place else "")),
-    ]
+    settings = f"batch {found.batch:,}, {found.dtype}, {found.optimizer}, {found.device}"
+    lines = [("memory for", settings), *[(name, _bytes(size)) for name, size in memory_amounts(stats).items()]]
+    if place:
+        lines[-1] = (lines[-1][0], f"{lines[-1][1]}, most at {place}")
+    unknown = [("unknown memory", _unsaid(stats, found.unknown, "what it takes", "memory"))] if found.unknown else []
+    return [*lines, *unknown]
+
+
+def memory_amounts(stats: Stats) -> dict[str, int | None]:
+    """The network's memory in bytes, by what totals call it; None where an op of the user's own does not say."""
+    found = stats.memory
+    return {
+        "weights": found.parameters + found.buffers,
+        "gradients": found.gradients,
+        "optimizer": found.optimizer_state,
+        "kept for backward": found.activations,
+        "  by concatenation": found.concatenations,
+        "training": found.training,
+        "inference": found.inference,
+    }
 
 
 def _bytes(size: int | None) -> str:
-    return "not known, as an op does not say" if size is None else f"{format_bytes(size)} ({size:,} bytes)"
+    return "not known" if size is None else f"{format_bytes(size)} ({size:,} bytes)"
+
+
+def _unsaid(stats: Stats, unknown: Sequence[int], what: str, method: str) -> str:
+    """Which ops of the user's own do not say it: ``no method `reads` says what it reads: `grn` at grn1``."""
+    first: dict[str, str] = {}
+    for node in unknown:
+        first.setdefault(stats.graph.nodes[node].op.kind, stats.graph.nodes[node].path)
+    return f"no method `{method}` says {what}: " + ", ".join([f"`{kind}` at {path}" for kind, path in first.items()])
 
 
 def misaligned(stats: Stats) -> list[str]:
-    """One text for each merge whose branches are centred on different pixels."""
-    texts = []
+    """One text for each merge whose branches are centred on different pixels, and the axes where they are."""
+    merges: dict[tuple[int, int, tuple[Branch, ...]], list[Misaligned]] = {}
     for found in stats.receptive_fields.misaligned:
-        offsets = ", ".join(
-            f"{stats.graph.nodes[branch.node].path} at {float(branch.anchor):g}" for branch in found.branches
-        )
-        place = f" ({found.span.place})" if found.span else ""
-        texts.append(f"{found.path}, axis {found.axis}: {offsets}{place}")
-    return texts
+        merges.setdefault((found.node, found.input, found.branches), []).append(found)
+    return [_misaligned_text(stats, found) for found in merges.values()]
+
+
+def _misaligned_text(stats: Stats, found: Sequence[Misaligned]) -> str:
+    """``add1: conv1 at 0, conv2 at 0.5 (net.arch:3:5)``."""
+    first = found[0]
+    field = stats.receptive_fields.of(first.node, first.input)
+    is_everywhere = field is not None and len(found) == len(field.axes)
+    axes = "" if is_everywhere else ", axis " + " and ".join([str(each.axis) for each in found])
+    source = f", of {stats.graph.nodes[first.input].path}" if len(stats.seen_inputs) > 1 else ""
+    branches = ", ".join([_branch_text(stats, first, branch) for branch in first.branches])
+    return f"{first.path}{axes}{source}: {branches}" + (f" ({first.span.place})" if first.span else "")
+
+
+def _branch_text(stats: Stats, found: Misaligned, branch: Branch) -> str:
+    """Where a branch lies; where its field is centred as well, if a merge above made that reach further to one side."""
+    text = f"{stats.graph.nodes[branch.node].path} at {fraction_text(branch.anchor)}"
+    field = stats.receptive_fields.of(branch.node, found.input)
+    offset = field.axes[found.axis].offset if field is not None else None
+    return text if offset in (None, branch.anchor) else f"{text} (its field at {fraction_text(offset)})"
 
 
 # ---- whole reports -------------------------------------------------------------------------------
@@ -201,7 +253,16 @@ def html_report(stats: Stats, columns: Sequence[str] = DEFAULT_COLUMNS, depth: i
     return html_table(*report_table(stats, columns, depth)) + html_table([Column(""), Column("")], found)
 
 
-def totals_text(lines: Sequence[tuple[str, str]]) -> str:
-    """Name and value, a line each, the values aligned."""
+def totals_text(lines: Sequence[tuple[str, str]], available: int | None = None) -> str:
+    """Name and value, a line each, the values aligned; in lines of ``available`` characters if that is given."""
     width = max(len(name) for name, _ in lines)
-    return "".join(f"{name:<{width}}  {value}\n" for name, value in lines)
+    text = "".join(f"{name:<{width}}  {value}\n" for name, value in lines)
+    if available is None:
+        return text
+    wrapper = TextWrapper(available, subsequent_indent=" " * (width + 2), break_on_hyphens=False)
+    return "".join(f"{line if len(line) <= available else wrapper.fill(line)}\n" for line in text.splitlines())
+
+
+def totals_markdown(lines: Sequence[tuple[str, str]]) -> str:
+    """Names and values as a list."""
+    return "".join(f"- {name.strip()}: {value}\n" for name, value in lines)

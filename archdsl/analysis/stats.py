@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.analysis.cost import Cost, cost, training_macs
 from archdsl.analysis.table import Row, table
-from archdsl.graph import Graph
+from archdsl.graph import Graph, Node
 
 if TYPE_CHECKING:
     import pandas
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from archdsl.analysis.receptive_field import ReceptiveFields
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stats:
     """What a network costs. Each analysis is made when it is first asked for; none imports torch.
 
     Parameters, MACs and FLOPs are for one example. ``memory`` is for ``batch`` examples in ``dtype``, in training with
-    ``optimizer``; ``device`` is where it would run.
+    ``optimizer``; ``device`` is where it would run. Raises ArchError E801 for what these cannot be.
     """
 
     graph: Graph
@@ -32,6 +32,12 @@ class Stats:
     dtype: str = "float32"
     optimizer: str = "sgd"
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        from archdsl.analysis.memory import check_settings
+
+        check_settings(self.batch, self.dtype, self.optimizer, self.device)
+        object.__setattr__(self, "batch", int(self.batch))
 
     @property
     def name(self) -> str:
@@ -88,6 +94,11 @@ class Stats:
         return receptive_fields(self.graph)
 
     @cached_property
+    def seen_inputs(self) -> tuple[Node, ...]:
+        """The inputs that receptive fields are of: images and sequences, not features."""
+        return tuple([node for node in self.graph.inputs if self.receptive_fields.nodes[node.id]])
+
+    @cached_property
     def root(self) -> Row:
         """The network's row; sections, blocks and layers are below it."""
         return table(self.graph, self.cost)
@@ -95,6 +106,12 @@ class Stats:
     def rows(self, depth: int | None = None) -> Iterator[tuple[int, Row]]:
         """All rows in the order of the spec, each with its level: 0 is the network."""
         return self.root.walk(depth)
+
+    def ends(self, row: Row) -> tuple[int, ...]:
+        """The ids of the nodes that made what leaves a row: for the network, its outputs but auxiliary ones."""
+        if row is self.root:
+            return tuple([output.node for output in self.graph.outputs if not output.auxiliary])
+        return (row.node,) if row.node >= 0 else ()
 
     def kept(self, row: Row) -> int | None:
         """Bytes that training keeps of what the row's layers made; None where an op does not say."""
@@ -115,28 +132,37 @@ class Stats:
     # ---- as data ---------------------------------------------------------------------------------
 
     def to_dicts(self, depth: int | None = None) -> list[dict[str, Any]]:
-        """A flat list of the rows with their figures; ``memory`` in bytes, ``receptive_field`` in pixels per axis."""
-        found = []
-        for level, row in self.rows(depth):
-            seen = self.receptive_fields.of(row.node) if row.node >= 0 else None
-            axes = seen.axes if seen is not None else ()
-            found.append(
-                {
-                    "level": level,
-                    "path": row.path,
-                    "name": row.name,
-                    "kind": row.kind,
-                    "output": list(row.output.sizes),
-                    "parameters": row.parameters,
-                    "buffers": row.buffers,
-                    "macs": row.macs,
-                    "flops": row.flops,
-                    "memory": self.kept(row),
-                    "receptive_field": [axis.size for axis in axes],
-                    "stride": [None if axis.stride is None else float(axis.stride) for axis in axes],
-                    "offset": [None if axis.offset is None else float(axis.offset) for axis in axes],
-                }
-            )
+        """A flat list of the rows with their figures; ``memory`` in bytes, ``receptive_field`` in pixels per axis.
+
+        Of a network with several inputs there are ``receptive_field:NAME``, ``stride:NAME`` and ``offset:NAME`` for
+        each. The row of a network with several outputs has neither sizes nor fields; ``ends`` gives their nodes.
+        """
+        return [
+            {
+                "level": level,
+                "path": row.path,
+                "name": row.name,
+                "kind": row.kind,
+                "output": list(row.output.sizes) if len(self.ends(row)) == 1 else [],
+                "parameters": row.parameters,
+                "buffers": row.buffers,
+                "macs": row.macs,
+                "flops": row.flops,
+                "memory": self.kept(row),
+                **self._field_figures(row),
+            }
+            for level, row in self.rows(depth)
+        ]
+
+    def _field_figures(self, row: Row) -> dict[str, list[Any]]:
+        ends, several = self.ends(row), len(self.seen_inputs) > 1
+        found: dict[str, list[Any]] = {}
+        for source in self.seen_inputs or self.graph.inputs[:1]:
+            field = self.receptive_fields.of(ends[0], source.id) if len(ends) == 1 else None
+            suffix, axes = f":{source.path}" if several else "", field.axes if field else ()
+            found[f"receptive_field{suffix}"] = [axis.size for axis in axes]
+            found[f"stride{suffix}"] = [None if axis.stride is None else float(axis.stride) for axis in axes]
+            found[f"offset{suffix}"] = [None if axis.offset is None else float(axis.offset) for axis in axes]
         return found
 
     def to_pandas(self, depth: int | None = None) -> pandas.DataFrame:
@@ -150,6 +176,10 @@ class Stats:
         import polars
 
         return polars.DataFrame(self.to_dicts(depth))
+
+    def __repr__(self) -> str:
+        figures = f"{self.parameters:,} parameters, {self.macs:,} MACs, depth {self.depth:,}"
+        return f"<Stats of {self.name}: {figures}; print() shows the table>"
 
     def __str__(self) -> str:
         from archdsl.analysis.report import text_report

@@ -11,10 +11,16 @@ from html import escape
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading and the side on which its cells align."""
+    """A heading and the side on which its cells align.
+
+    For tables that are made to fit: ``follows`` keeps it beside the column before it, as a share beside its number;
+    ``is_formula`` breaks its cells before operators.
+    """
 
     title: str
     right: bool = False
+    follows: bool = False
+    is_formula: bool = False
 
 
 Cells = Sequence[Sequence[str]]
@@ -24,18 +30,24 @@ def text_table(columns: Sequence[Column], rows: Cells) -> str:
     """Columns two spaces apart, a rule below the headings."""
     widths = [max(map(len, cells)) for cells in zip([column.title for column in columns], *rows, strict=True)]
     lines = [[column.title for column in columns], ["-" * width for width in widths], *rows]
-    return "".join("  ".join(_aligned(line, columns, widths)).rstrip() + "\n" for line in lines)
+    return "".join(f"{line}\n" for line in aligned(columns, lines, widths))
 
 
-def _aligned(line: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
-    cells = zip(line, columns, widths, strict=True)
-    return [cell.rjust(width) if column.right else cell.ljust(width) for cell, column, width in cells]
+def aligned(columns: Sequence[Column], rows: Cells, widths: Sequence[int]) -> list[str]:
+    """A line for each row, its cells two spaces apart."""
+    found = []
+    for row in rows:
+        cells = zip(row, columns, widths, strict=True)
+        texts = [cell.rjust(width) if column.right else cell.ljust(width) for cell, column, width in cells]
+        found.append("  ".join(texts).rstrip())
+    return found
 
 
 def markdown_table(columns: Sequence[Column], rows: Cells) -> str:
     """A table as GitHub's Markdown has it; leading spaces, which show the tree, are kept."""
     rules = ["---:" if column.right else "---" for column in columns]
-    lines = [[column.title for column in columns], rules, *([_markdown_cell(cell) for cell in row] for row in rows)]
+    titles = [_markdown_cell(column.title) for column in columns]
+    lines = [titles, rules, *([_markdown_cell(cell) for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -1,0 +1,73 @@
+"""``archdsl stats --explain-cost``: how each kind of op is counted, and what it adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .output import Form, say, shown_table, shown_totals
+
+if TYPE_CHECKING:
+    from archdsl.analysis.stats import Stats
+    from archdsl.analysis.text_tables import Column
+
+
+def show_explained_costs(analysed: Sequence[tuple[str, Stats]], form: Form) -> None:
+    """Prints each kind of op with its formula and what it comes to, in evaluation and in a training step."""
+    if form is Form.JSON:
+        import json
+
+        say(json.dumps([_data(spec, stats) for spec, stats in analysed], indent=2, ensure_ascii=False) + "\n")
+    elif form is Form.CSV:
+        say(_csv(analysed))
+    else:
+        say("\n".join(_text(spec, stats, form) for spec, stats in analysed))
+
+
+def _data(spec: str, stats: Stats) -> dict[str, Any]:
+    from archdsl.analysis.cost_formulas import explained
+
+    totals = {"macs": stats.macs, "flops": stats.flops, "training_macs": stats.training_macs}
+    return {"spec": spec, "network": stats.name, **totals, "ops": [row._asdict() for row in explained(stats)]}
+
+
+def _csv(analysed: Sequence[tuple[str, Stats]]) -> str:
+    from archdsl.analysis.cost_formulas import ExplainedCost, explained
+    from archdsl.analysis.text_tables import Column, csv_table
+
+    rows = [[spec, *map(str, row)] for spec, stats in analysed for row in explained(stats)]
+    return csv_table([Column(name) for name in ("spec", *ExplainedCost._fields)], rows)
+
+
+def _text(spec: str, stats: Stats, form: Form) -> str:
+    from archdsl.analysis.report import totals_markdown
+    from archdsl.analysis.text_tables import markdown_table
+
+    columns, rows = _table(stats)
+    totals = [
+        ("network", spec),
+        ("MACs", f"{stats.macs:,} forward, {stats.training_macs:,} for a training step"),
+        ("FLOPs (2 x MACs)", f"{stats.flops:,} forward, {2 * stats.training_macs:,} for a training step"),
+    ]
+    if len(columns) > 4:
+        totals.append(("auxiliary uses", "in training steps only; MACs of the table are without them"))
+    if form is Form.MARKDOWN:
+        return markdown_table(columns, rows) + "\n" + totals_markdown(totals)
+    return shown_table(columns, rows) + "\n" + shown_totals(totals)
+
+
+def _table(stats: Stats) -> tuple[list[Column], list[list[str]]]:
+    """A line for each kind of op; with a column for uses in auxiliary branches where there are some."""
+    from archdsl.analysis.cost_formulas import explained
+    from archdsl.analysis.text_tables import Column
+
+    found = explained(stats)
+    has_auxiliary = any(row.auxiliary_uses for row in found)
+    auxiliary = [Column("auxiliary uses", right=True)] if has_auxiliary else []
+    formula = Column("formula of one use", is_formula=True)
+    columns = [Column("op"), Column("uses", right=True), *auxiliary, Column("MACs", right=True), formula]
+    rows = []
+    for row in found:
+        uses = [f"{row.uses:,}", *([f"{row.auxiliary_uses:,}"] if has_auxiliary else [])]
+        rows.append([row.op, *uses, f"{row.macs:,}", row.formula])
+    return columns, rows
