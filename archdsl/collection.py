@@ -11,20 +11,25 @@ _MOST_AGED = 2_000_000
 
 
 @contextmanager
-def collection_paused() -> Iterator[None]:
-    """No search for cycles while a great many objects are made that all stay: each would be looked through again."""
+def collection_paused(*, ages: bool = False) -> Iterator[None]:
+    """No search for cycles while a great many objects are made that all stay: each would be looked through again.
+
+    With ``ages``, what was made counts as old at once, as otherwise the next collection would begin with a look through
+    all of it: for what leaves little behind.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collecting:
-            _ages.let_age()
+            if ages:
+                _ages.let_age()
             gc.enable()
 
 
 class _Ages:
-    """What was made counts as old at once, as otherwise the next collection would begin with a look through all of it.
+    """Lets new objects count as old.
 
     That sets Python's counts back, by which it decides when to look through everything; so they are kept here.
     """

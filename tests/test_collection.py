@@ -29,12 +29,12 @@ def collecting() -> Iterator[None]:
 
 def knots(count: int) -> list[weakref.ref[Knot]]:
     """What is left of knots that were made, and dropped, in a pause."""
-    with collection_paused():
+    with collection_paused(ages=True):
         made = [Knot() for _ in range(count)]
         return [weakref.ref(knot) for knot in made]
 
 
-def test_nothing_is_collected_in_a_pause_or_at_its_end() -> None:
+def test_nothing_is_collected_in_a_pause_or_at_its_end_where_it_ages() -> None:
     collections = sum(each["collections"] for each in gc.get_stats())
     left = knots(5_000)
     assert sum(each["collections"] for each in gc.get_stats()) == collections

@@ -67,7 +67,7 @@ def to_graph_module(
     ``node.meta`` carries path, section, span, tensor_type and nn_module_stack. Raises ArchError: E604 for a device that
     is not there, E606 for a name that torch or Python keep for themselves.
     """
-    with collection_paused():
+    with collection_paused(ages=True):
         return _Lowering(graph, init, usable_device(device), dtype).run()
 
 
