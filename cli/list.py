@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from archdsl.diagnostics import ArchError
-from archdsl.spec_index import Summary, summaries
-from archdsl.units import count_of
 
 from .output import say
+
+if TYPE_CHECKING:
+    from archdsl.spec_index import Summary
 
 PatternsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[TEXT]...", help="Only those whose name or family holds one of these.")
@@ -32,6 +33,8 @@ def list_specs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the bundled specs by family, with parameters, MACs, year and paper."""
+    from archdsl.spec_index import summaries
+
     most_parameters, most_macs = _amount("--max-parameters", max_parameters), _amount("--max-macs", max_macs)
     found = [
         spec
@@ -59,6 +62,8 @@ def _amount(option: str, text: str | None) -> float:
     """The number that ``25M`` means; infinity where nothing was asked. Raises BadParameter."""
     if text is None:
         return float("inf")
+    from archdsl.units import count_of
+
     try:
         return count_of(text)
     except ArchError as error:

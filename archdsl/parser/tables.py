@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -173,7 +172,7 @@ def _write(path: Path | None, tables: Tables) -> None:
     if path is None:
         return
     text = json.dumps(tables).encode()
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}-{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(sha256(text).hexdigest().encode() + b"\n" + text)
