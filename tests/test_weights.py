@@ -176,6 +176,17 @@ def test_broken_files_are_refused(name: str, content: bytes, module: nn.Module, 
     assert refusal(module, tmp_path / name).code == "E601"
 
 
+@pytest.mark.parametrize(
+    "content, said",
+    [(b"", "it is empty"), (b"\0rubbish", "it is no torch checkpoint"), (b"<html>", "no torch checkpoint")],
+)
+def test_what_is_no_checkpoint_at_all_is_called_so(
+    content: bytes, said: str, module: nn.Module, tmp_path: Path
+) -> None:
+    (tmp_path / "model.pth").write_bytes(content)
+    assert refusal(module, tmp_path / "model.pth").message.endswith(said)
+
+
 @pytest.mark.parametrize("content", [3, [torch.zeros(2)], {"epoch": 3}, {}, {"state_dict": {"a": "b"}}])
 def test_files_without_a_state_dict_are_refused(content: Any, module: nn.Module, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "model.pth")

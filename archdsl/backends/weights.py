@@ -20,6 +20,9 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module")
 _DOTTED_NAME = re.compile(r"\.(norm|relu|conv)\.([12])\.")
 """In keys of torchvision's published DenseNet checkpoints, from when names could hold dots: ``norm.1``."""
 
+_STARTS = (b"PK", b"\x80")
+"""First bytes of torch's checkpoints: a ZIP archive or, of long ago, a pickle."""
+
 _LISTED = 20
 """How many lines each fault takes at most."""
 
@@ -69,11 +72,16 @@ def _read_checkpoint(path: Path) -> object:
 
 
 def _refused(path: Path, error: Exception) -> ArchError:
+    with path.open("rb") as file:
+        start = file.read(2)
+    if not start.startswith(_STARTS):
+        return _unreadable(path, "it is no torch checkpoint" if start else "it is empty")
     if "weights_only" in str(error) or "Weights only load failed" in str(error):
         found = re.search(r"(?:GLOBAL|global:?) ([\w.]+)", str(error))
         why = f"it would run code ({found[1]})" if found else "it holds more than tensors and could run code"
         return _unreadable(path, why, "save the weights alone: torch.save(model.state_dict(), path)")
-    return _unreadable(path, f"it is no torch checkpoint ({str(error).splitlines()[0] if str(error) else 'empty'})")
+    what = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return _unreadable(path, f"it is no torch checkpoint ({what})")
 
 
 def _unreadable(path: Path, why: str, help: str = "") -> ArchError:
