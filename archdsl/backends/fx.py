@@ -158,7 +158,7 @@ class _Lowering:
             parameters = op.parameters(types)
             make = None
             if isinstance(call, ModuleCall):
-                make = self._factory.maker(call, {**parameters, **op.buffers(types)}, kind)
+                make = self._factory.maker(call, {**parameters, **op.buffers(types)})
             recipe = self._recipes[key] = _Recipe(call, parameters, make)
         return recipe
 

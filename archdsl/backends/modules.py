@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from itertools import chain
@@ -33,7 +33,8 @@ _SIZES = {
     "nn.BatchNorm1d": ("num_features",),
     "nn.BatchNorm2d": ("num_features",),
 }
-"""Attributes that hold the first arguments; with the shapes of the parameters, all that depends on them."""
+"""Attributes that hold the first arguments; with ``groups`` and the shapes of the parameters, all that depends on
+channels."""
 _WITH_SUBMODULES = frozenset(
     {"layers.SelfAttention", "layers.WindowAttention", "layers.CosineWindowAttention", "layers.RelativeAttention"}
 )
@@ -71,23 +72,23 @@ class ModuleFactory:
         self._dtype = dtype
         self._prototypes: dict[tuple[Any, ...], _Prototype] = {}
 
-    def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec], kind: Hashable) -> Callable[[], nn.Module]:
-        """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``.
-
-        Calls of one ``kind`` differ in what follows from the numbers of channels at most.
-        """
+    def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> Callable[[], nn.Module]:
+        """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``."""
         if call.target in _WITH_SUBMODULES:
             return lambda: self._with_submodules(call)
         if ":" in call.target:
             return lambda: self._of_the_user(call, specs)
-        sizes = _SIZES.get(call.target, ())
-        key: tuple[Any, ...] = (kind, call.target, call.kwargs.get("groups"))
-        if not sizes:
-            key = (call.target, call.args, *call.kwargs.items())
+        names = _SIZES.get(call.target, ())
+        sizes = dict(zip(names, call.args, strict=False))
+        rest = call.kwargs
+        if names and "groups" in rest:
+            sizes["groups"] = rest["groups"]
+            rest = {name: value for name, value in rest.items() if name != "groups"}
+        key = (call.target, call.args[len(names) :], *rest.items())
         prototype = self._prototypes.get(key)
         if prototype is None:
             prototype = self._prototypes[key] = _Prototype(self._constructed(call), self._device)
-        return partial(prototype.copy, dict(zip(sizes, call.args, strict=False)), specs)
+        return partial(prototype.copy, sizes, specs)
 
     def _with_submodules(self, call: ModuleCall) -> nn.Module:
         with torch.device("meta"):  # where drawing costs nothing and takes no random numbers
