@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.backends.python_source import to_python
+from archdsl.cli.main import execute
 from archdsl.graph import Graph
 from tests.sample_networks import SAMPLES
 
 each_sample = pytest.mark.parametrize("sample", SAMPLES)
 Outputs = Tensor | dict[str, Tensor]
+Run = Callable[..., tuple[int, str, str]]
 
 
 def calls_made(function: Callable[[], object]) -> int:
@@ -32,6 +34,14 @@ def calls_made(function: Callable[[], object]) -> int:
     finally:
         sys.setprofile(before)
     return count
+
+
+def captured(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """One run of ``archdsl`` in this process: its exit code, output and errors."""
+    capsys.readouterr()
+    code = execute(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
 
 
 def inputs_of(graph: Graph, batch: int = 2) -> tuple[Tensor, ...]:

@@ -23,6 +23,7 @@ from archdsl.analysis.cost import cost
 from archdsl.cli import build as build_command
 from archdsl.cli import common
 from archdsl.cli.main import execute
+from tests.running import captured
 
 GOOD = """
 # A small one.
@@ -50,10 +51,7 @@ class Run:
     """One in-process run: its exit code and what it printed."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        capsys.readouterr()
-        self.code = execute(arguments)
-        captured = capsys.readouterr()
-        self.out, self.err = captured.out, captured.err
+        self.code, self.out, self.err = captured(capsys, *arguments)
 
     def json(self) -> Any:
         assert self.code == 0, self.err

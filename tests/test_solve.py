@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,9 +18,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
-from archdsl.cli.main import execute
 from archdsl.solving import Solution, solve
 from archdsl.units import bytes_of, count_of
+from tests.running import Run, captured
 
 ROOT = Path(__file__).parent.parent
 WIDE_RESNET = str(ROOT / "specs" / "blocks" / "wide_resnet.arch")
@@ -279,8 +278,6 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 # ---- the command line ----------------------------------------------------------------------------
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -288,13 +285,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     Path("plain.arch").write_text(PLAIN, encoding="utf-8")
 
-    def solved(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(["solve", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return solved
+    return partial(captured, capsys, "solve")
 
 
 def test_text(run: Run) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.analysis.searching import Search
-from archdsl.cli.main import execute
 from archdsl.diagnostics import ArchError, Diagnostic
 from archdsl.solving import solve
+from tests.running import Run, captured
 
 UNEVEN = "network uneven(n = 10) { input 3x16x16\n conv(n % 7 * 8 + 8, 3) -> global_avgpool -> flatten -> linear(n) }"
 DEEP = "network deep(n = 3) { input 8x8x8\n { conv(8, 3) -> relu } x n }"
@@ -179,8 +178,6 @@ def test_growing_counts_are_searched_exactly_and_quickly(
 
 # ---- the command line ----------------------------------------------------------------------------
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -189,13 +186,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     for name, text in {"uneven": UNEVEN, "deep": DEEP, "wide": WIDE}.items():
         Path(f"{name}.arch").write_text(text, encoding="utf-8")
 
-    def solved(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(["solve", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return solved
+    return partial(captured, capsys, "solve")
 
 
 def test_what_is_over_the_budget_reads_over(run: Run) -> None:

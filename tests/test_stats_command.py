@@ -13,7 +13,7 @@ import pytest
 import archdsl
 from archdsl.analysis.cost import cost
 from archdsl.analysis.cost_formulas import variables
-from archdsl.cli.main import execute
+from tests.running import captured
 
 WATCHED = """network watched {
     input 3x8x8
@@ -38,9 +38,7 @@ class Run:
     """One run of ``archdsl stats``: its exit code and what it printed."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        capsys.readouterr()
-        self.code = execute(["stats", *arguments])
-        self.out, self.err = capsys.readouterr()
+        self.code, self.out, self.err = captured(capsys, "stats", *arguments)
 
     def rows(self) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(self.out)))

@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import archdsl
 from archdsl.analysis.polynomials import interpolated
 from archdsl.analysis.symbolic import Domain, Formula
-from archdsl.cli.main import execute
 from archdsl.closed_forms import Formulas, formulas
+from tests.running import captured
 
 ROOT = Path(__file__).parent.parent
 WIDE_RESNET = ROOT / "specs" / "blocks" / "wide_resnet.arch"
@@ -356,10 +356,7 @@ def test_torch_is_not_imported() -> None:
 
 class TestCommand:
     def run(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(["stats", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return captured(capsys, "stats", *arguments)
 
     def test_text(self, capsys: pytest.CaptureFixture[str], torchvision_models: ModuleType) -> None:
         code, out, _ = self.run(capsys, "resnet18", "--symbolic", "classes, size")

@@ -1,4 +1,4 @@
-"""A GraphModule whose Python code is generated at its first use, which building it does not need to wait for."""
+"""GraphModules that cost no more than they must: code at first use, and no graph that keeps a dropped one alive."""
 
 from __future__ import annotations
 

@@ -150,11 +150,11 @@ class _Lowering:
     def _recipe(self, node: Node) -> _Recipe:
         """How the node is made, thought out once for all that are alike (ops and types are interned)."""
         op, types = node.op, self._graph.input_types(node)
-        kind = (id(op), node.id in self._overwriting)
-        key = (kind, deciding(op, types))
+        in_place = node.id in self._overwriting
+        key = (id(op), in_place, deciding(op, types))
         recipe = self._recipes.get(key)
         if recipe is None:
-            call = torch_call(op, types, in_place=kind[1])
+            call = torch_call(op, types, in_place=in_place)
             parameters = op.parameters(types)
             make = None
             if isinstance(call, ModuleCall):
