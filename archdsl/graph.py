@@ -103,8 +103,8 @@ class GraphError(RuntimeError):
 class Graph:
     """A network, checked: ``nodes[i].id == i``, every input of a node stands before it.
 
-    Its inputs are the nodes whose op is an ``InputOp``, in order. ``settings`` are the values of
-    the network's parameters (a layer or list as its source text).
+    Its inputs are the nodes whose op is an ``InputOp``, in order; its auxiliary outputs stand last. ``settings`` are
+    the values of the network's parameters (a layer or list as its source text).
     """
 
     name: str

@@ -116,6 +116,9 @@ def _check_outputs(graph: Graph) -> None:
         raise GraphError("the network has no output")
     if len(set(names)) < len(names):
         raise GraphError(f"two outputs have one name: {', '.join(names)}")
+    auxiliary = [output.auxiliary for output in graph.outputs]
+    if auxiliary != sorted(auxiliary):
+        raise GraphError("an auxiliary output stands before one that is not")
     for output in graph.outputs:
         if not 0 <= output.node < len(graph.nodes):
             raise GraphError(f"output {output.name} is node {output.node}, which does not exist")

@@ -161,7 +161,7 @@ def test_gradients_do_not_depend_on_overwriting(sample: str, monkeypatch: pytest
 def compare_gradients(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients of the module as it is built and of one in which nothing overwrites its input."""
     module = to_graph_module(graph)
-    monkeypatch.setattr("archdsl.backends.fx.overwriting_nodes", lambda graph: frozenset())
+    monkeypatch.setattr("archdsl.backends.module_tree.overwriting_nodes", lambda graph: frozenset())
     careful = to_graph_module(graph)
     careful.load_state_dict(module.state_dict())
     inputs = inputs_of(graph)

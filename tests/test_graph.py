@@ -330,6 +330,10 @@ FAULTS: list[tuple[str, Callable[[Graph], Graph]]] = [
     ("the network has no output", lambda graph: replace(graph, outputs=())),
     ("the network has no output", lambda graph: replace(graph, outputs=(OutputRef("side", 1, True),))),
     ("two outputs have one name", lambda graph: replace(graph, outputs=(OutputRef("a", 1), OutputRef("a", 2)))),
+    (
+        "an auxiliary output stands before",
+        lambda graph: replace(graph, outputs=(OutputRef("side", 1, True), OutputRef("output", 2))),
+    ),
     ("which does not exist", lambda graph: replace(graph, outputs=(OutputRef("a", 99),))),
 ]
 

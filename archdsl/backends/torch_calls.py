@@ -8,7 +8,7 @@ batch and image stay out of the calls wherever torch can work them out, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -84,6 +84,18 @@ TorchCall = ModuleCall | FunctionCall | FoldCall
 def local_name(target: str) -> str:
     """How a Python file names a target that it imports or carries: ``DropPath`` for ``layers.DropPath``."""
     return target.rpartition(":")[2].removeprefix("layers.")
+
+
+def functions(call: TorchCall) -> Iterator[str]:
+    """The targets of the call and of calls in its arguments, but for modules and methods of tensors."""
+    if isinstance(call, FoldCall):
+        yield call.target
+    elif isinstance(call, FunctionCall):
+        if not call.target.startswith("Tensor."):
+            yield call.target
+        for argument in (*call.args, *call.kwargs.values()):
+            for part in argument if isinstance(argument, list | tuple) else (argument,):
+                yield from functions(part) if isinstance(part, FunctionCall) else ()
 
 
 Rule = Callable[[Any, Types], TorchCall]

@@ -1,4 +1,4 @@
-"""A module that was just built has no Python code yet; whatever needs it first gets it."""
+"""A module that was just built has no fx graph and no Python code yet; whatever needs them first gets them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pickle
 import threading
 import weakref
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor, fx, nn
 from archdsl.backends.fx import to_graph_module
 from tests.running import inputs_of
 from tests.sample_networks import residual
+
+T = TypeVar("T")
 
 
 class Outer(nn.Module):
@@ -33,7 +36,7 @@ class Outer(nn.Module):
 def built() -> fx.GraphModule:
     torch.manual_seed(0)
     module = to_graph_module(residual()).eval()
-    assert "_code" not in vars(module)
+    assert not {"_graph", "_code"} & set(vars(module))
     return module
 
 
@@ -112,22 +115,48 @@ def test_code_can_be_read() -> None:
     assert "class residual" in built().print_readable(print_output=False)
 
 
-def test_two_threads_may_be_first() -> None:
-    module, inputs = built(), inputs_of(residual())
-    results: list[Tensor] = []
+def in_threads(call: Callable[[], T]) -> list[T]:
+    """What four threads get that call at the same time."""
+    results: list[T] = []
     barrier = threading.Barrier(4)
 
-    def call() -> None:
+    def one() -> None:
         barrier.wait()
-        results.append(module(*inputs))
+        results.append(call())
 
-    threads = [threading.Thread(target=call) for _ in range(4)]
+    threads = [threading.Thread(target=one) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(results) == 4
+    return results
+
+
+def test_several_threads_may_be_the_first_to_call() -> None:
+    module, inputs = built(), inputs_of(residual())
+    results = in_threads(lambda: module(*inputs))
     assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_several_threads_get_one_graph() -> None:
+    module = built()
+    assert all(graph is module.graph for graph in in_threads(lambda: module.graph))
+
+
+def test_a_replica_may_be_first() -> None:
+    """As ``nn.DataParallel`` makes them: a copy of the attributes, of a class below the module's own."""
+    module, inputs = built(), inputs_of(residual())
+    replica = module._replicate_for_data_parallel()
+    assert replica.graph is module.graph
+    with torch.no_grad():
+        assert torch.equal(replica(*inputs), module(*inputs))
+
+
+def test_a_graph_set_before_the_first_use_stays() -> None:
+    module, other = built(), built().graph
+    module.graph = other
+    assert module.graph is other
 
 
 def test_nothing_is_left_of_the_stand_ins() -> None:
