@@ -58,8 +58,7 @@ class Memory:
     ``inference_peak`` is the most that is in use at a time in eval mode without gradients, weights apart: the batch,
     which the caller holds, what later nodes still read, what the node at work makes on its way. ``peak_node`` is where.
     It counts tensors; what a kernel takes for itself (cuDNN's workspaces, the fused attention of
-    nn.MultiheadAttention in eval mode) only torch's libraries know. Where windows are shifted along one axis alone, it
-    may be a few bytes too high.
+    nn.MultiheadAttention in eval mode) only torch's libraries know.
 
     For ``device="cuda"`` the rules differ where torch's functions do: dropout keeps a byte for each element, norms
     their statistics in 32 bits at least. What cuDNN's batch norm reserves is left out, and so is what an allocator

@@ -155,12 +155,13 @@ class WindowAttentionOp(Op):
         (x,) = tensors
         (_, height, width, channels), (rows, columns) = x.sizes, self.window
         shifted = self.shift != (0, 0)
+        down, right = self.shift[0] * (height > rows), self.shift[1] * (width > columns)
         x = padded(tape, x, (0, 0, 0, -width % columns, 0, -height % rows))
         _, tall, wide, _ = x.sizes
         if shifted:
-            x = _replaced(tape, x, rolled(tape, x))
+            x = _replaced(tape, x, rolled(tape, x, {1: -down, 2: -right}))
         windows = self._partitioned(x, tape)
-        mask = self._mask(x, tape) if shifted else None
+        mask = self._mask(x, down, right, tape) if shifted else None
         attended = self._attended(windows, windows.storage is not x.storage, mask, tape)
         tape.drop(x)
         if mask:
@@ -169,7 +170,7 @@ class WindowAttentionOp(Op):
         x = transposed(reshaped(tape, attended, sizes), 2, 3)
         x = _replaced(tape, x, flattened(tape, flattened(tape, x, 3, 4), 1, 2))
         if shifted:
-            x = _replaced(tape, x, rolled(tape, x))
+            x = _replaced(tape, x, rolled(tape, x, {1: down, 2: right}))
         return made_contiguous(tape, narrowed(narrowed(x, 1, height), 2, width))
 
     def _partitioned(self, x: Tensor, tape: Tape) -> Tensor:
@@ -180,10 +181,9 @@ class WindowAttentionOp(Op):
         x = unflattened(tape, x, 1, (height // rows, rows))
         return flattened(tape, flattened(tape, transposed(x, 2, 3), 3, 4), 1, 2)
 
-    def _mask(self, x: Tensor, tape: Tape) -> Tensor:
+    def _mask(self, x: Tensor, down: int, right: int, tape: Tape) -> Tensor:
         """``windows x places x places``: what keeps apart places that the shift alone made neighbours."""
         _, height, width, _ = x.sizes
-        down, right = self.shift[0] * (height > self.window[0]), self.shift[1] * (width > self.window[1])
         sides = []
         for kept in ((height - down, width), (height, width - right)):
             inner = tape.empty(kept)

@@ -7,7 +7,7 @@ views. They are needed because a copy is made, or not, for a tensor whose elemen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -79,6 +79,23 @@ def suggests_channels_last(sizes: Sizes, strides: Sizes) -> bool:
 def suggested(sizes: Sizes, like: Strided) -> Sizes:
     """Strides of a new tensor of these sizes in the memory format that ``like`` suggests."""
     return channels_last(sizes) if suggests_channels_last(like.sizes, like.strides) else contiguous(sizes)
+
+
+def of_concatenation(parts: Sequence[Strided], axis: int) -> Strided:
+    """What ``cat`` makes: in the memory format that all parts suggest."""
+    first = parts[0].sizes
+    sizes = (*first[:axis], sum([part.sizes[axis] for part in parts]), *first[axis + 1 :])
+    last = all(suggests_channels_last(*part) for part in parts)
+    return Strided(sizes, channels_last(sizes) if last else contiguous(sizes))
+
+
+def of_roll(x: Strided, shifts: Mapping[int, int]) -> Strided:
+    """What the CPU's ``roll`` makes: axis by axis, of the two parts that change places, one of which may be empty."""
+    for axis, shift in shifts.items():
+        split = -shift % x.sizes[axis]
+        parts = [(*x.sizes[:axis], size, *x.sizes[axis + 1 :]) for size in (x.sizes[axis] - split, split)]
+        x = of_concatenation([Strided(sizes, x.strides) for sizes in parts], axis)
+    return x
 
 
 @lru_cache(maxsize=4096)

@@ -7,10 +7,10 @@ module's own: they are left out everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
-from archdsl.ops.strides import Sizes, is_contiguous, of_view, suggested, suggests_channels_last
+from archdsl.ops.strides import Sizes, is_contiguous, of_concatenation, of_roll, of_view, suggested
 from archdsl.ops.tape import Tape, Tensor
 
 # ---- views and copies ----------------------------------------------------------------------------
@@ -62,17 +62,16 @@ def flattened(tape: Tape, x: Tensor, first: int, last: int) -> Tensor:
     return reshaped(tape, x, (*x.sizes[:first], prod(x.sizes[first : last + 1]), *x.sizes[last + 1 :]))
 
 
-def rolled(tape: Tape, x: Tensor) -> Tensor:
-    """``roll``: joined of two parts."""
-    return tape.empty(x.sizes, suggested(x.sizes, x.place), grad=x.grad)
+def rolled(tape: Tape, x: Tensor, shifts: Mapping[int, int]) -> Tensor:
+    """``roll`` of axes by so many places."""
+    strides = None if tape.device == "cuda" else of_roll(x.place, shifts).strides
+    return tape.empty(x.sizes, strides, grad=x.grad)
 
 
 def concatenated(tape: Tape, tensors: Sequence[Tensor], axis: int) -> Tensor:
-    """``cat``, in the memory format that all parts suggest."""
-    first = tensors[0].sizes
-    sizes = (*first[:axis], sum([tensor.sizes[axis] for tensor in tensors]), *first[axis + 1 :])
-    last = all(suggests_channels_last(tensor.sizes, tensor.strides) for tensor in tensors)
-    return tape.empty(sizes, suggested(sizes, tensors[0].place) if last else None, grad=any(t.grad for t in tensors))
+    """``cat``."""
+    sizes, strides = of_concatenation([tensor.place for tensor in tensors], axis)
+    return tape.empty(sizes, strides, grad=any(tensor.grad for tensor in tensors))
 
 
 def padded(tape: Tape, x: Tensor, borders: Sizes, mode: str = "constant") -> Tensor:
