@@ -1,6 +1,6 @@
 """``python -m archdsl``: the command line."""
 
-from archdsl.cli.main import run
+from archdsl.cli.process import run
 
 if __name__ == "__main__":
     run()

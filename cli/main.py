@@ -7,7 +7,6 @@ cannot be written (EX_IOERR), 130 interrupted, 141 the reader of the output went
 from __future__ import annotations
 
 import errno
-import gc
 import io
 import os
 import sys
@@ -70,13 +69,6 @@ app.command("check")(check)
 app.command("list")(list_specs)
 app.command("new")(new)
 app.command("explain")(explain)
-
-
-def run() -> None:
-    """The console script: runs the command line of this process and ends it."""
-    # graphs grow and are not freed before the end: collecting as often as Python does takes a third of the time
-    gc.set_threshold(100_000, 50, 100)
-    sys.exit(execute(sys.argv[1:]))
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -142,7 +134,3 @@ def _report_bug(error: Exception) -> None:
         "This is a bug in archdsl, not in your spec. Please report it with the spec and the command line;\n"
         f"{TRACEBACK_VARIABLE}=1 shows the whole traceback.\n"
     )
-
-
-if __name__ == "__main__":
-    run()

@@ -69,7 +69,7 @@ def environment() -> dict[str, str]:
 
 def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "archdsl.cli.main", *arguments],
+        [sys.executable, "-m", "archdsl", *arguments],
         capture_output=True,
         text=True,
         env=environment(),
@@ -439,7 +439,7 @@ class TestEnds:
     @pytest.mark.skipif(os.name == "nt", reason="pipes end differently")
     def test_a_closed_pipe_is_quiet(self) -> None:
         Path("long.arch").write_text("network n { input 3x4x4\n for i in 0..9000 { relu } }\n", encoding="utf-8")
-        command = [sys.executable, "-m", "archdsl.cli.main", "stats", "long.arch", "--json"]
+        command = [sys.executable, "-m", "archdsl", "stats", "long.arch", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as running:
             assert running.stdout
             assert running.stderr

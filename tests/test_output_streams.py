@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /d
 
 def shell(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """One command with streams as the shell redirects them."""
-    command = f'exec "$0" -m archdsl.cli.main "$@" {redirection}'
+    command = f'exec "$0" -m archdsl "$@" {redirection}'
     call = ["sh", "-c", command, sys.executable, *arguments]
     return subprocess.run(call, capture_output=True, text=True, env=environment(), check=False, timeout=120)
 
