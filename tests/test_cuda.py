@@ -1,4 +1,5 @@
-"""On a GPU as on the CPU: the model is built there, trains, and equals torchvision's on the same device."""
+"""On a GPU as on the CPU: the model is built there, trains, equals torchvision's on the same device, and takes the
+memory that is said."""
 
 from __future__ import annotations
 
@@ -10,6 +11,10 @@ import torch
 from torch import Tensor, fx, nn
 
 import archdsl
+from archdsl.analysis.memory import memory
+from archdsl.backends.fx import to_graph_module
+from archdsl.graph import Graph
+from tests.memory_oracle import collection_off, saved_bytes
 
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 
@@ -97,3 +102,55 @@ def test_weights_start_on_the_device_as_seeded() -> None:
         torch.manual_seed(0)
         states.append(archdsl.build("resnet18", device="cuda").state_dict())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+# ---- memory --------------------------------------------------------------------------------------
+
+NETWORKS = ("resnet18", "densenet121", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "swin_t")
+
+WITHOUT_CONVOLUTIONS = """network n { input 8x32x32
+    bn -> relu -> maxpool(2)
+    (avgpool(3, 1) -> sigmoid) ++ (id + (dropout(0.1) -> bn)) ++ id
+    global_avgpool -> flatten -> linear(10) }"""
+"""What is in use is known to the byte: cuDNN's workspaces are for convolutions alone."""
+
+
+def built(graph: Graph, batch: int) -> tuple[nn.Module, list[Tensor]]:
+    module = to_graph_module(graph, device="cuda")
+    return module, [torch.randn(batch, *node.type.sizes, device="cuda") for node in graph.inputs]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_keeps_what_is_said(name: str) -> None:
+    graph = archdsl.load(name, input=(3, 96, 96))
+    module, inputs = built(graph, 2)
+    with torch.backends.cudnn.flags(enabled=False):  # whose batch norm keeps a reserve of its own
+        assert saved_bytes(module, inputs) == memory(graph, batch=2, device="cuda").activations
+
+
+def requested_in_inference(graph: Graph, batch: int) -> int:
+    """The most bytes asked of the allocator at a time, weights apart and before it rounds up."""
+    module, inputs = built(graph, batch)
+    with torch.no_grad(), collection_off():
+        module.eval()(*inputs)  # libraries take their workspaces at the first call
+        torch.cuda.synchronize()
+        weights = torch.cuda.memory_stats()["requested_bytes.all.current"] - sum(x.nbytes for x in inputs)
+        torch.cuda.reset_peak_memory_stats()
+        module(*inputs)
+        torch.cuda.synchronize()
+    peak: int = torch.cuda.memory_stats()["requested_bytes.all.peak"] - weights
+    return peak
+
+
+def test_inference_takes_what_is_said() -> None:
+    graph = archdsl.load(WITHOUT_CONVOLUTIONS)
+    assert requested_in_inference(graph, 4) == memory(graph, batch=4, device="cuda").inference_peak
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_inference_takes_no_less_than_is_said(name: str) -> None:
+    """And what cuDNN takes besides."""
+    graph = archdsl.load(name, input=(3, 96, 96))
+    said = memory(graph, batch=16, device="cuda").inference_peak
+    assert said is not None
+    assert requested_in_inference(graph, 16) >= said

@@ -61,8 +61,8 @@ class Memory:
     nn.MultiheadAttention in eval mode) only torch's libraries know.
 
     For ``device="cuda"`` the rules differ where torch's functions do: dropout keeps a byte for each element, norms
-    their statistics in 32 bits at least. What cuDNN's batch norm reserves is left out, and so is what an allocator
-    rounds up.
+    their statistics in 32 bits at least. They are read from torch's sources and await a comparison on a GPU. What
+    cuDNN's batch norm reserves is left out, and so is what an allocator rounds up.
 
     ``unknown`` are the nodes of ops of the user's own that do not say what they take; then ``activations``,
     ``concatenations``, ``inference_peak`` and what is computed from them are None.
