@@ -165,6 +165,21 @@ class TestDefaults:
         assert [op["bias"] for op in ops] == [False, False, True]
         assert {op["dilation"] for op in ops} == {(2, 2)}
 
+    @pytest.mark.parametrize(
+        "text, expected",
+        [
+            ("default conv(bias = false, dilation = 2, groups = 8)\ndwconv(3)", (False, (2, 2))),
+            ("default dwconv(bias = true)\ndefault conv(bias = false, dilation = 2)\ndwconv(3)", (True, (2, 2))),
+            ("default dwconv(bias = true)\nb: seq { default conv(bias = false)\n dwconv(3) }", (False, (1, 1))),
+            ("default conv(bias = false)\nb: seq { default dwconv(bias = true)\n dwconv(3) }", (True, (1, 1))),
+            ("block conv(bias = true) { relu }\ndefault conv(bias = false)\ndwconv(3)", (True, (1, 1))),
+        ],
+    )
+    def test_a_depthwise_convolution_takes_what_is_said_for_convolutions(self, text: str, expected: object) -> None:
+        """Nearest first; at one place what is said for depthwise ones alone. Arguments it lacks are no fault."""
+        arguments = load(text, input="8x9x9").nodes[-1].op.arguments()
+        assert (arguments["bias"], arguments["dilation"]) == expected
+
     def test_default_of_another_file_does_not_reach(self) -> None:
         graph = load("bottleneck(16)", declarations='from "blocks/residual.arch" import bottleneck', input="64x8x8")
         assert not any(node.op.arguments()["bias"] for node in graph.nodes if node.op.kind == "conv")

@@ -169,7 +169,7 @@ class OpCalls:
         if arguments:
             given = split_arguments(self.evaluator, arguments, environment)
             matched = match_names(self.evaluator, name, self.fields(op_type), given, call)
-        defaults = self._defaults(name, op_type.model_fields, environment.defaults)
+        defaults = self._defaults(name, op_type, environment.defaults)
         merged = {**defaults, **matched} if defaults else matched
         values = {key: self._plain(value.value) for key, value in merged.items()}
         try:
@@ -210,25 +210,33 @@ class OpCalls:
                 if parameter.name.name in found:
                     given.named.setdefault(parameter.name.name, found[parameter.name.name])
 
-    def _defaults(self, name: str, fields: Iterable[str] | None, defaults: Defaults | None) -> dict[str, Given]:
-        """What ``default`` statements say for this op or block here: inner ones beat outer ones.
-
-        An op has all the arguments, which are ``fields``.
-        """
+    def _defaults(self, name: str, op_type: type[Op] | None, defaults: Defaults | None) -> dict[str, Given]:
+        """What ``default`` statements say for this block, or op of type ``op_type``: inner ones beat outer ones."""
         if defaults is None:
             return {}
         found = defaults.merged.get(name)
         if found is None:
-            found = dict(self._defaults(name, fields, defaults.outer))
+            found = dict(self._defaults(name, op_type, defaults.outer))
+            if op_type is not None and op_type.defaults_of is not None:
+                found.update(self._general_defaults(op_type.defaults_of, self.fields(op_type), defaults))
             for statement in defaults.statements:
                 if statement.op.name == name:
                     given = self._default_arguments(statement, defaults)
                     found.update(
                         given.named
-                        if fields is None
-                        else match_names(self.evaluator, name, tuple(fields), given, statement.span)
+                        if op_type is None
+                        else match_names(self.evaluator, name, self.fields(op_type), given, statement.span)
                     )
             defaults.merged[name] = found
+        return found
+
+    def _general_defaults(self, op: str, fields: tuple[str, ...], defaults: Defaults) -> dict[str, Given]:
+        """What the statements say for a more general op, of these arguments. A block may have the op's name."""
+        found: dict[str, Given] = {}
+        for statement in defaults.statements:
+            if statement.op.name == op and defaults.environment and self._block(op, defaults.environment) is None:
+                given = self._default_arguments(statement, defaults).named
+                found.update({name: value for name, value in given.items() if name in fields})
         return found
 
     def _default_arguments(self, statement: syntax.Default, defaults: Defaults) -> Arguments:

@@ -67,6 +67,8 @@ class Op(BaseModel, ABC):
     """The op's name in specs, graphs and tables."""
     step_name: ClassVar[str]
     """What unlabelled steps are named after (``dwconv`` steps are named ``conv1``, ...); ``kind`` unless set."""
+    defaults_of: ClassVar[str | None] = None
+    """The kind of a more general op whose ``default`` statements hold for this one as well, where none is its own."""
     arity: ClassVar[int | None] = 1
     """Number of inputs; None for two or more."""
     is_user_op: ClassVar[bool] = False

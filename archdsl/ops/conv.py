@@ -135,13 +135,14 @@ class DepthwiseConv2dOp(_Convolution):
     """Depthwise convolution: each channel of ``C x H x W`` by ``multiplier`` filters of its own.
 
     A ``conv`` with as many groups as input channels and ``C * multiplier`` output channels: to
-    ``C multiplier x H' x W'``, sizes as ``conv``. Parameters: ``weight`` (C multiplier, 1, kernel height, kernel
-    width), ``bias``. Errors as ``conv``. torch.nn.Conv2d; Sifre 2014, Howard et al. 2017, arXiv:1704.04861,
-    section 3.1.
+    ``C multiplier x H' x W'``, sizes as ``conv``. ``default conv`` holds for it, too, where no ``default dwconv``
+    does. Parameters: ``weight`` (C multiplier, 1, kernel height, kernel width), ``bias``. Errors as ``conv``.
+    torch.nn.Conv2d; Sifre 2014, Howard et al. 2017, arXiv:1704.04861, section 3.1.
     """
 
     kind = "dwconv"
     step_name = "conv"
+    defaults_of = "conv"
     kernel_size: Pair
     stride: Pair = (1, 1)
     padding: OpenPaddingPair = OPEN
