@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from archdsl.analysis.fitting import FAR_REAL, FAR_WHOLE, GREATEST_REAL, Axis, NoFormulaError, fit
-from archdsl.analysis.symbolic import Formula, named
+from archdsl.analysis.symbolic import Formula, named, shown
 from archdsl.compiler import InputSize, Spec
 from archdsl.diagnostics import ArchError
 from archdsl.limits import DEFAULT_LIMITS, Limits
@@ -63,14 +63,16 @@ def formulas(
     limits: Limits = DEFAULT_LIMITS,
     set_texts: Mapping[str, str] | None = None,
     ops: Iterable[OpSource] = (),
+    progress: Callable[[str], None] = lambda step: None,
     **parameters: object,
 ) -> Formulas:
     """Parameters and MACs as closed formulas in ``variables``; never imports torch.
 
     ``variables`` is a list of names, or a text of names with commas between. A variable is a numeric parameter of the
     network or a size of its input: ``height``, ``width``, ``size`` (the side of a square image), ``channels``,
-    ``length`` (of tokens). A parameter of the same name comes first. The other arguments are those of ``load``; what
-    they set is where the search starts, and what is not varied stays so.
+    ``length`` (of tokens). A parameter of the same name comes first. ``progress`` is called with each point before the
+    network is counted there, as a text. The other arguments are those of ``load``; what they set is where the search
+    starts, and what is not varied stays so.
 
     The formulas are interpolated exactly from the counts of the network at some points and compared with those at
     others; each says for which values it holds, and is not evaluated beyond those that were compared.
@@ -89,7 +91,7 @@ def formulas(
     nodes = max(MAX_NODES, 4 * len(opened.graph.nodes))
     opened.request = replace(request, limits=replace(limits, nodes=min(limits.nodes, nodes)))
     axes = [_axis(opened, variable) for variable in opened.variables]
-    found = {metric: _formula(opened, metric, axes) for metric in METRICS}
+    found = {metric: _formula(opened, metric, axes, progress) for metric in METRICS}
     assert opened.graph is not None
     base = {variable.name: variable.given(axis.base) for variable, axis in zip(opened.variables, axes, strict=True)}
     return Formulas(opened.graph.name, base, found["parameters"], found["macs"])
@@ -122,8 +124,9 @@ def _special(opened: OpenNetwork) -> tuple[Fraction, ...]:
     return tuple(map(Fraction, sorted(channels)[:MAX_SPECIAL])) + opened.numbers()[-MAX_NUMBERS:]
 
 
-def _formula(opened: OpenNetwork, metric: str, axes: list[Axis]) -> Formula:
+def _formula(opened: OpenNetwork, metric: str, axes: list[Axis], progress: Callable[[str], None]) -> Formula:
     def count(point: Mapping[str, Fraction]) -> int | None:
+        progress(f"{named(metric)} at {', '.join(f'{name} = {shown(value)}' for name, value in point.items())}")
         found = opened.counts(point)
         return None if isinstance(found, ArchError) else found[metric]
 

@@ -61,9 +61,21 @@ def load(
             raise _finished(spec)
         return spec
     module = load_module(spec, limits)
-    chosen = choose_network(module, network)
-    settings = _settings(chosen, set_texts or {}, parameters, limits)
-    graph, problems = elaborate(module, chosen, settings, limits, _sizes(input), UserOps(ops))
+    return graph_of(module, choose_network(module, network), UserOps(ops), input, limits, set_texts or {}, parameters)
+
+
+def graph_of(
+    module: LoadedModule,
+    network: syntax.Network,
+    ops: UserOps,
+    input: InputSize | None,
+    limits: Limits,
+    set_texts: Mapping[str, str],
+    parameters: Mapping[str, object],
+) -> Graph:
+    """What ``load`` gives, of a file that is read already. Raises ArchError."""
+    settings = _settings(network, set_texts, parameters, limits)
+    graph, problems = elaborate(module, network, settings, limits, _sizes(input), ops)
     if graph is None:
         raise ArchError(problems)
     graph.verify()

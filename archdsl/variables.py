@@ -11,13 +11,13 @@ from fractions import Fraction
 from archdsl.analysis.cost import cost
 from archdsl.analysis.memory import memory
 from archdsl.analysis.symbolic import exact
-from archdsl.compiler import InputSize, Spec, choose_network, load, load_module
+from archdsl.compiler import InputSize, Spec, choose_network, graph_of, load_module
 from archdsl.diagnostics import ArchError, Diagnostic, ErrorCode, Label
 from archdsl.elaborate.bases import bases
 from archdsl.elaborate.faults import nearest
 from archdsl.graph import Graph
 from archdsl.limits import DEFAULT_LIMITS, Limits
-from archdsl.user_ops import OpSource
+from archdsl.user_ops import OpSource, UserOps
 
 _NUMBER = re.compile(r"(?<![\w.])[0-9][0-9_]{0,9}(?:\.[0-9]{1,9})?(?![\w.])")
 _COMMENT = re.compile(r"#[^\n]*")
@@ -92,18 +92,6 @@ class Request:
     ops: Sequence[OpSource] = ()
     parameters: Mapping[str, object] = field(default_factory=dict)
 
-    def load(self, input: InputSize | None = None, settings: Mapping[str, object] | None = None) -> Graph:
-        """The graph with another input or further parameters. Raises ArchError."""
-        return load(
-            self.spec,
-            network=self.network,
-            input=self.input if input is None else input,
-            limits=self.limits,
-            set_texts={name: text for name, text in self.set_texts.items() if name not in (settings or ())},
-            ops=self.ops,
-            **{**self.parameters, **(settings or {})},
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -132,6 +120,7 @@ class OpenNetwork:
         self._module = load_module(request.spec, request.limits)
         declared = choose_network(self._module, request.network)
         self._network = declared
+        self._ops = UserOps(request.ops)
         self.name, self.span = declared.name.name, declared.name.span
         listed = [_name(name) for name in names]
         self.graph = self._declared(listed)
@@ -179,12 +168,25 @@ class OpenNetwork:
                 sizes[axis], resized = int(point[variable.name]), True
             if not variable.axes:
                 settings[variable.name] = variable.given(point[variable.name])
-        return self.request.load(tuple(sizes) if resized else None, settings)
+        return self._graph(settings, tuple(sizes) if resized else None)
+
+    def _graph(self, settings: Mapping[str, object], input: InputSize | None = None) -> Graph:
+        """The graph with further parameters or another input. Raises ArchError."""
+        request = self.request
+        return graph_of(
+            self._module,
+            self._network,
+            self._ops,
+            request.input if input is None else input,
+            request.limits,
+            {name: text for name, text in request.set_texts.items() if name not in settings},
+            {**request.parameters, **settings},
+        )
 
     def _declared(self, names: Sequence[str]) -> Graph | None:
         """The graph when nobody sets the variables; None where the only one has no default."""
         try:
-            return self.request.load()
+            return self._graph({})
         except ArchError as error:
             for diagnostic in error.diagnostics:
                 needed = diagnostic.span.text if diagnostic.span else None
@@ -220,7 +222,7 @@ class OpenNetwork:
         if name in self.request.set_texts or name in self.request.parameters or isinstance(value, str):
             return True
         try:
-            self.request.load(settings={name: value})
+            self._graph({name: value})
         except ArchError as error:
             return all(diagnostic.code != "E409" for diagnostic in error.diagnostics)
         return True
@@ -228,7 +230,7 @@ class OpenNetwork:
     def _undeclared(self, name: str) -> Variable:
         """A variable of a network that has no value for one of them: parameters, by what loading says to the name."""
         try:
-            self.request.load(settings={name: 1})
+            self._graph({name: 1})
         except ArchError as error:
             if any(d.code == "E409" and f"`{name}`" in d.message for d in error.diagnostics):
                 raise

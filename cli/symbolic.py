@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from .common import Request
 from .output import say
+from .progress import progress
 
 if TYPE_CHECKING:
     from archdsl.analysis.symbolic import Formula
@@ -20,7 +21,8 @@ def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> No
     names = [name.strip() for name in variables.split(",")]
     if not all(name.isidentifier() for name in names):
         raise typer.BadParameter(f"expected names such as classes,size, got {variables!r}", param_hint="--symbolic")
-    found = [(one.reference.shown, _formulas(one, names)) for one in asked]
+    with progress() as show:
+        found = [(one.reference.shown, _formulas(one, names, show)) for one in asked]
     if as_json:
         import json
 
@@ -29,7 +31,7 @@ def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> No
         say("\n".join(_text(each) for _, each in found))
 
 
-def _formulas(asked: Request, names: Sequence[str]) -> Formulas:
+def _formulas(asked: Request, names: Sequence[str], show: Callable[[str], None]) -> Formulas:
     from archdsl.closed_forms import formulas
 
     return formulas(
@@ -40,6 +42,7 @@ def _formulas(asked: Request, names: Sequence[str]) -> Formulas:
         limits=asked.limits,
         set_texts=asked.settings,
         ops=asked.ops,
+        progress=lambda step: show(f"{asked.reference.shown}: {step}"),
     )
 
 

@@ -345,6 +345,21 @@ def test_a_parameter_that_a_variant_fixes_leaves_its_name_to_the_size() -> None:
     assert formulas(base + "network fixed = base(width = 5)", ["width"], network="fixed").base == {"width": 32}
 
 
+def test_progress_is_told_each_point() -> None:
+    told: list[str] = []
+    formulas(RESIDUAL, "w", progress=told.append)
+    assert "parameters at w = 64" in told
+    assert "MACs at w = 65" in told
+
+
+def test_a_specs_file_is_read_once(tmp_path: Path) -> None:
+    """However often its network is counted."""
+    spec = tmp_path / "residual.arch"
+    spec.write_text(RESIDUAL, encoding="utf-8")
+    found = formulas(str(spec), "w", progress=lambda step: spec.unlink(missing_ok=True))
+    assert str(found.parameters) == str(formulas(RESIDUAL, "w").parameters)
+
+
 def test_torch_is_not_imported() -> None:
     script = "import sys, archdsl; archdsl.formulas('resnet18', ['classes']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
