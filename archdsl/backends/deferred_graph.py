@@ -53,6 +53,7 @@ def empty_module(name: str) -> fx.GraphModule:
     with _without_code(own_class):
         module.__init__(nn.Module(), WeaklyOwnedGraph(), class_name=name)  # type: ignore[misc]
     del vars(module)["_graph"]
+    vars(module)["_graphmodule_cls_name"] = name  # what unpickling names it
     return module
 
 

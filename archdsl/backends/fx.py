@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from archdsl.backends.deferred_graph import WeaklyOwnedGraph, defer_graph, empty_module
 from archdsl.backends.devices import usable_device
-from archdsl.backends.module_tree import SELECT_OUTPUTS, ModuleTree, gate
+from archdsl.backends.module_tree import SELECT_OUTPUTS, ModuleTree, furnish, gate
 from archdsl.backends.modules import resolve
 from archdsl.backends.torch_calls import (
     Argument,
@@ -50,24 +50,22 @@ def to_graph_module(
     """
     with collection_paused(ages=True):
         module = empty_module(graph.name)
-        module.__dict__["_graphmodule_cls_name"] = graph.name  # what unpickling names it
-        tree = ModuleTree(graph, module, init=init, device=usable_device(device), dtype=dtype)
-        defer_graph(module, partial(_written, graph, tree.calls, tree.standing))
+        tree = furnish(graph, module, init=init, device=usable_device(device), dtype=dtype)
+        defer_graph(module, partial(_written, graph, tree))
         return module
 
 
-def _written(graph: Graph, calls: list[TorchCall | None], standing: Mapping[str, type]) -> fx.Graph:
+def _written(graph: Graph, tree: ModuleTree) -> fx.Graph:
     with collection_paused():
-        return _Writing(graph, calls, standing).run()
+        return _Writing(graph, tree).run()
 
 
 class _Writing:
     """Writes the fx graph of modules and parameters that stand in a module tree."""
 
-    def __init__(self, graph: Graph, calls: list[TorchCall | None], standing: Mapping[str, type]) -> None:
+    def __init__(self, graph: Graph, tree: ModuleTree) -> None:
         self._graph = graph
-        self._calls = calls
-        self._standing = standing
+        self._tree = tree
         self._fx = WeaklyOwnedGraph()
         self._values: list[fx.Node] = []
         self._stacks: dict[str, dict[str, tuple[str, type]]] = {"": {}}
@@ -77,7 +75,7 @@ class _Writing:
         self._spans: dict[int, str] = {}
 
     def run(self) -> fx.Graph:
-        for node, call in zip(self._graph.nodes, self._calls, strict=True):
+        for node, call in zip(self._graph.nodes, self._tree.calls, strict=True):
             value = self._call(node, call) if call else self._placeholder(node)
             self._describe(value, node)
             self._values.append(value)
@@ -144,7 +142,7 @@ class _Writing:
 
     def _own_parameter(self, node: Node) -> fx.Node | None:
         """The read of an op's one parameter, which stands at the op's own path; None if it has none."""
-        if node.module not in self._standing:
+        if node.module not in self._tree.standing:
             return None
         return self._fx.create_node("get_attr", node.module, name=f"{node.path}_parameter")
 
@@ -164,7 +162,7 @@ class _Writing:
         meta["tensor_type"] = node.type
         if value.op == "call_module":
             stack = self._stack(node.module.rpartition(".")[0])
-            meta["nn_module_stack"] = {**stack, node.module: (node.module, self._standing[node.module])}
+            meta["nn_module_stack"] = {**stack, node.module: (node.module, self._tree.standing[node.module])}
         else:
             meta["nn_module_stack"] = {**self._stack(node.path.rpartition(".")[0])}
 

@@ -42,18 +42,28 @@ class _Recipe(NamedTuple):
     make: Callable[[], nn.Module] | None
 
 
-class ModuleTree:
-    """Puts a graph's modules and parameters into ``root``, node by node.
+class ModuleTree(NamedTuple):
+    """Each node's call (None for an input), and the type of what stands at each path."""
 
-    ``calls`` has each node's call (None for an input), ``standing`` the type of what stands at each path. Raises
-    ArchError: E606 for a name that torch or Python keep for themselves, E702 for an op of the user's own that fails.
+    calls: list[TorchCall | None]
+    standing: dict[str, type]
+
+
+def furnish(
+    graph: Graph, root: nn.Module, *, init: bool, device: torch.device, dtype: torch.dtype | None
+) -> ModuleTree:
+    """Puts the graph's modules and parameters into ``root``, node by node.
+
+    Raises ArchError: E606 for a name that torch or Python keep for themselves, E702 for an op of the user's own that
+    fails.
     """
+    return _Furnishing(graph, root, init, device, dtype).run()
 
+
+class _Furnishing:
     def __init__(
-        self, graph: Graph, root: nn.Module, *, init: bool, device: torch.device, dtype: torch.dtype | None
+        self, graph: Graph, root: nn.Module, init: bool, device: torch.device, dtype: torch.dtype | None
     ) -> None:
-        self.calls: list[TorchCall | None] = []
-        self.standing: dict[str, type] = {}
         self._graph = graph
         self._root = root
         self._init = init
@@ -62,16 +72,22 @@ class ModuleTree:
         self._factory = ModuleFactory(device, dtype)
         self._recipes: dict[Hashable, _Recipe] = {}
         self._containers: dict[str, nn.Module] = {"": root}
+        self._standing: dict[str, type] = {}
         self._overwriting = overwriting_nodes(graph)
-        for node in graph.nodes:
-            self._container(node, node.module.rpartition(".")[0])
-            self.calls.append(None if isinstance(node.op, InputOp) else self._furnish(node))
+
+    def run(self) -> ModuleTree:
+        calls = [self._node(node) for node in self._graph.nodes]
         self._auxiliaries()
+        return ModuleTree(calls, self._standing)
+
+    def _node(self, node: Node) -> TorchCall | None:
+        self._container(node, node.module.rpartition(".")[0])
+        return None if isinstance(node.op, InputOp) else self._furnish(node)
 
     def _furnish(self, node: Node) -> TorchCall:
         """The node's call; what it needs stands at the node's place afterwards."""
         recipe = self._recipe(node)
-        if node.module in self.standing:
+        if node.module in self._standing:
             return recipe.call
         if recipe.make:
             module = recipe.make()
@@ -114,7 +130,7 @@ class ModuleTree:
             container._modules[name] = value
         else:
             container._parameters[name] = value
-        self.standing[node.module] = type(value)
+        self._standing[node.module] = type(value)
 
     def _container_of(self, node: Node, path: str) -> tuple[nn.Module, str]:
         """The module around ``path``, made where it is missing, and the last part of the name."""
