@@ -20,6 +20,7 @@ from tests.op_strategies import (
     Function,
     any_layout,
     examples,
+    pair,
     per_axis,
     small,
     types,
@@ -65,7 +66,7 @@ def cropped(draw: st.DrawFn) -> Any:
 
 
 def crop(x: Tensor, size: Any, offset: tuple[int, int]) -> Tensor:
-    height, width = size if isinstance(size, tuple) else (size, size)
+    height, width = pair(size)
     return x.narrow(2, offset[0], height).narrow(3, offset[1], width)
 
 
@@ -109,6 +110,26 @@ def slices(draw: st.DrawFn) -> Any:
 
 
 @st.composite
+def tokens_of_images(draw: st.DrawFn) -> Any:
+    size = draw(per_axis(small(1, 5)))
+    height, width = pair(size)
+    tokens = TensorType((height * width, draw(small(1, 6))), "LC")
+    return {"size": size}, (tokens,)
+
+
+def image(x: Tensor, size: Any) -> Tensor:
+    return x.permute(0, 2, 1).reshape(x.shape[0], x.shape[2], *pair(size))
+
+
+def tokens(arguments: Arguments, inputs: Types) -> nn.Module:
+    def by_place(x: Tensor) -> Tensor:
+        places_first = x.permute(0, 2, 3, 1) if inputs[0].layout == "CHW" else x
+        return places_first.reshape(x.shape[0], -1, places_first.shape[3])
+
+    return Function(by_place)
+
+
+@st.composite
 def more_channels(draw: st.DrawFn) -> Any:
     inputs = draw(IMAGE)
     return {"out_channels": inputs[0].sizes[0] + draw(small(0, 4))}, inputs
@@ -122,6 +143,8 @@ MOVES: dict[str, Case] = {
     "permute": Case(permuted(), function(lambda x, axes: torch.permute(x, (0, *[axis + 1 for axis in axes])))),
     "channels_last": Case(examples({}, any_layout("CHW", "CL")), function(lambda x: torch.movedim(x, 1, -1))),
     "channels_first": Case(examples({}, any_layout("HWC", "LC")), function(lambda x: torch.movedim(x, -1, 1))),
+    "tokens": Case(examples({}, any_layout("CHW", "HWC")), tokens),
+    "image": Case(tokens_of_images(), function(image)),
     "select": Case(
         examples({"index": small(-4, 4)}, types("LC")), function(lambda x, index: torch.select(x, 1, index))
     ),

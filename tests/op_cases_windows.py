@@ -9,13 +9,7 @@ from torch import Tensor, nn
 
 from archdsl.ops.base import Types
 from archdsl.shapes import TensorType
-from tests.op_strategies import FLAG, IMAGE, Arguments, Case, Function, examples, per_axis, small, types
-
-Pair = tuple[int, int]
-
-
-def pair(value: int | Pair) -> Pair:
-    return value if isinstance(value, tuple) else (value, value)
+from tests.op_strategies import FLAG, IMAGE, Arguments, Case, Function, examples, pair, per_axis, small, types
 
 
 @st.composite

@@ -52,6 +52,11 @@ def per_axis(element: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(element, st.tuples(element, element))
 
 
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of such an argument."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
 def as_is(element: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """An argument of a signal's op: one number."""
     return element

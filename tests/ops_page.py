@@ -96,6 +96,8 @@ EXAMPLES = {
     "permute": ("64x14x14", "permute([1, 2, 0])"),
     "channels_last": ("96x56x56", "channels_last"),
     "channels_first": ("49x96", "channels_first"),
+    "tokens": ("192x14x14", "tokens"),
+    "image": ("196x192", "image(14)"),
     "select": ("197x768", "select(0)"),
     "upsample": ("64x28x28", 'upsample(2, mode = "bilinear")'),
     "pixel_shuffle": ("64x28x28", "pixel_shuffle(2)"),

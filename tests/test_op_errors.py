@@ -33,6 +33,7 @@ SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "drop_path": {"p": 0.1},
     "reshape": {"sizes": (64,)},
     "permute": {"axes": (0, 2, 1)},
+    "image": {"size": 2},
     "select": {"index": 0},
     "upsample": {"scale_factor": 2.0},
     "pixel_shuffle": {"factor": 2},
@@ -59,11 +60,12 @@ READERS: dict[tuple[Layout, ...], tuple[str, ...]] = {
         "upsample", "pixel_shuffle", "space_to_depth", "pad", "crop", "pad_channels", "channel_shuffle",
     ),
     ("CL",): ("conv1d",),
-    ("LC",): ("select", "attention", "class_token"),
+    ("LC",): ("select", "attention", "class_token", "image"),
     ("CHW", "CL", "C"): ("bn", "gn"),
     ("C", "LC", "HWC"): ("linear", "ln"),
     ("CHW", "CL"): ("channels_last",),
     ("HWC", "LC"): ("channels_first",),
+    ("CHW", "HWC"): ("tokens",),
     ("C", "CL", "LC", "CHW", "HWC"): ("scale", "softmax", "chunk", "channel_slice"),
 }  # fmt: skip
 """Which ops read which layouts; those that do not stand here read any."""

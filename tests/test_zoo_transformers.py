@@ -169,10 +169,9 @@ PVT = """
 # Wang et al. 2021, arXiv:2102.12122, section 3.3: keys and values come from fewer places.
 block spatial_reduction(heads, ratio, height, width) {
     let channels = in.channels
-    let places = height * width / ratio ** 2
     q: linear(channels)
-    in -> channels_first -> reshape(channels x height x width) -> sr: conv(channels, ratio, stride = ratio)
-    channels_last -> reshape([places, channels]) -> norm: ln -> kv: linear(2 * channels)
+    in -> image(height x width) -> sr: conv(channels, ratio, stride = ratio)
+    tokens -> norm: ln -> kv: linear(2 * channels)
     dot_product_attention([@q, chunk(2, 0), chunk(2, 1)], heads) -> out: linear(channels)
 }
 

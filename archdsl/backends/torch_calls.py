@@ -23,6 +23,7 @@ from archdsl.ops import (
     ConvTranspose2dOp,
     CropOp,
     DepthwiseConv2dOp,
+    ImageOp,
     LayerNormOp,
     LinearOp,
     PadChannelsOp,
@@ -240,6 +241,16 @@ def _channels_first(op: Op, inputs: Types) -> TorchCall:
     return _permute((rank - 1, *range(rank - 1)))
 
 
+def _tokens(op: Op, inputs: Types) -> TorchCall:
+    if inputs[0].layout == "HWC":
+        return FunctionCall("torch.flatten", (X, 1, 2))
+    return FunctionCall("torch.transpose", (FunctionCall("torch.flatten", (X, 2)), 1, 2))
+
+
+def _image(op: ImageOp, inputs: Types) -> TorchCall:
+    return FunctionCall("Tensor.unflatten", (FunctionCall("torch.transpose", (X, 1, 2)), 2, op.size))
+
+
 def _upsample(op: UpsampleOp, inputs: Types) -> TorchCall:
     align_corners = True if op.align_corners else None  # torch refuses False for nearest
     return _module("nn.Upsample", scale_factor=op.scale_factor, mode=op.mode, align_corners=align_corners)
@@ -345,6 +356,8 @@ CALLS: dict[str, Rule] = {
     "permute": lambda op, inputs: _permute(op.axes),
     "channels_last": _channels_last,
     "channels_first": _channels_first,
+    "tokens": _tokens,
+    "image": _image,
     "identity": _of("nn.Identity"),
     "upsample": _upsample,
     "pixel_shuffle": _of("nn.PixelShuffle", "factor"),

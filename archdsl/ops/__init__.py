@@ -54,9 +54,11 @@ from archdsl.ops.reshape import (
     ChannelsLastOp,
     FlattenOp,
     IdentityOp,
+    ImageOp,
     InputOp,
     PermuteOp,
     ReshapeOp,
+    TokensOp,
 )
 from archdsl.ops.slicing import ChannelShuffleOp, ChannelSliceOp, ChunkOp, PadChannelsOp, SelectOp
 
@@ -97,6 +99,7 @@ __all__ = [
     "HardsigmoidOp",
     "HardswishOp",
     "IdentityOp",
+    "ImageOp",
     "InputOp",
     "InstanceNormOp",
     "LayerNorm2dOp",
@@ -128,6 +131,7 @@ __all__ = [
     "SoftmaxOp",
     "SpaceToDepthOp",
     "TanhOp",
+    "TokensOp",
     "UnwindowsOp",
     "UpsampleOp",
     "WindowAttentionOp",
@@ -175,6 +179,8 @@ OPS: dict[str, type[Op]] = {
     "permute": PermuteOp,
     "channels_last": ChannelsLastOp,
     "channels_first": ChannelsFirstOp,
+    "tokens": TokensOp,
+    "image": ImageOp,
     "identity": IdentityOp,
     "select": SelectOp,
     "upsample": UpsampleOp,

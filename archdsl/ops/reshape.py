@@ -9,11 +9,11 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from archdsl.ops.arguments import Axes, Sizes
+from archdsl.ops.arguments import Axes, Pair, Sizes
 from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types, require_layout
 from archdsl.ops.reading import Reads, in_place, rearranged
 from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import permuted, reshaped
+from archdsl.ops.torch_memory import flattened, permuted, reshaped, transposed, unflattened
 from archdsl.shapes import Layout, TensorType, format_sizes
 
 
@@ -184,3 +184,59 @@ class ChannelsFirstOp(CostFreeOp):
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         last = len(tensors[0].sizes) - 1
         return permuted(tensors[0], 0, last, *range(1, last))
+
+
+class TokensOp(CostFreeOp):
+    """The places of an image in a row, line by line: ``C x H x W`` or ``H x W x C`` to ``L x C`` with L = H W.
+
+    Errors: E306 another layout. torch.flatten; Dosovitskiy et al. 2020, arXiv:2010.11929, section 3.1.
+    """
+
+    kind = "tokens"
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("tokens", inputs[0], ("CHW", "HWC"))
+        sizes, layout = inputs[0]
+        channels, *places = sizes if layout == "CHW" else (sizes[2], *sizes[:2])
+        return TensorType((prod(places), channels), "LC")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        sizes, layout = inputs[0]
+        return rearranged(sizes, (1, 2, 0)) if layout == "CHW" else rearranged(sizes)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        (x,) = tensors
+        if inputs[0].layout == "HWC":
+            return flattened(tape, x, 1, 2)
+        return transposed(flattened(tape, x, 2, 3), 1, 2)
+
+
+class ImageOp(CostFreeOp):
+    """Tokens as the places of an image of ``size`` H x W, line by line: ``L x C`` to ``C x H x W``.
+
+    The way back from ``tokens``. Errors: E306 another layout, E308 another number of tokens than places.
+    torch.Tensor.unflatten; Wang et al. 2021, arXiv:2102.12122, section 3.1.
+    """
+
+    kind = "image"
+    size: Pair
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout("image", inputs[0], ("LC",))
+        length, channels = inputs[0].sizes
+        if length != prod(self.size):
+            message = f"{length} tokens are no image of {format_sizes(self.size)}, which has {prod(self.size)} places"
+            raise OpError("E308", message, argument="size")
+        return TensorType((channels, *self.size), "CHW")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return rearranged((*self.size, inputs[0].sizes[1]), (2, 0, 1))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return unflattened(tape, transposed(tensors[0], 1, 2), 2, self.size)
