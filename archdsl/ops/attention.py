@@ -165,21 +165,19 @@ def attended_by_heads(tape: Tape, queries: Tensor, keys: Tensor, values: Tensor,
             tape.keep(tensor, grad)
         tape.drop(sums)
         return result
-    item, wide = tape.item, max(tape.item, 4)
-    is_rounded = item < wide
-    tape.item = wide
-    parts = [tape.copy(x) for x in (queries, keys, values)] if is_rounded else [queries, keys, values]
-    scaled = tape.pointwise(parts[0], with_number=True)
-    scaled_keys = tape.pointwise(transposed(parts[1], 2, 3), with_number=True)
-    logits = multiplied(tape, scaled, scaled_keys)
-    tape.drop(scaled_keys)
-    weights = dropped_out(tape, softmax(tape, logits), dropout)
-    tape.drop(logits)
-    tape.item = item
+    wide = max(tape.item, 4)
+    is_rounded = tape.item < wide
+    with tape.elements_of(wide):
+        parts = [tape.copy(x) for x in (queries, keys, values)] if is_rounded else [queries, keys, values]
+        scaled = tape.pointwise(parts[0], with_number=True)
+        scaled_keys = tape.pointwise(transposed(parts[1], 2, 3), with_number=True)
+        logits = multiplied(tape, scaled, scaled_keys)
+        tape.drop(scaled_keys)
+        weights = dropped_out(tape, softmax(tape, logits), dropout)
+        tape.drop(logits)
     result_weights = tape.copy(weights) if is_rounded else weights  # torch's function gives them as well
-    tape.item = wide
-    means = multiplied(tape, weights, parts[2])
-    tape.item = item
+    with tape.elements_of(wide):
+        means = multiplied(tape, weights, parts[2])
     result = tape.copy(means) if is_rounded else means
     if is_rounded:
         tape.drop(*parts, means)

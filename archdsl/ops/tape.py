@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -75,6 +77,15 @@ class Tape:
     def statistic_item(self) -> int:
         """Bytes of a mean or variance that a norm keeps: on a GPU they have 32 bits at least."""
         return max(self.item, 4) if self.device == "cuda" else self.item
+
+    @contextmanager
+    def elements_of(self, item: int) -> Iterator[None]:
+        """What is made meanwhile has elements of ``item`` bytes."""
+        before, self.item = self.item, item
+        try:
+            yield
+        finally:
+            self.item = before
 
     def empty(
         self, sizes: Sizes, strides: Sizes | None = None, *, item: int | None = None, grad: bool = False
