@@ -16,7 +16,7 @@ from torch import nn
 from archdsl.ops import ALL_OPS, OPS
 from archdsl.ops.base import Op, OpError
 from archdsl.ops.init import INITIALIZERS, KaimingNormal, Normal
-from archdsl.shapes import Layout, TensorType
+from archdsl.shapes import Layout, TensorType, format_sizes
 
 SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "conv": {"out_channels": 4, "kernel_size": 1},
@@ -111,9 +111,34 @@ def test_each_op_reads_its_layouts_and_refuses_the_others(kind: str) -> None:
     ("ln2d", "HWC", "ln"),
     ("conv", "HWC", "channels_first"),
     ("bn", "LC", "channels_first"),
+    ("attention", "CHW", "tokens"),
+    ("select", "HWC", "tokens"),
+    ("conv", "LC", "image"),
 ])  # fmt: skip
 def test_a_refused_layout_names_the_op_to_use(kind: str, layout: Layout, named: str) -> None:
     assert f"`{named}" in refusal(make(kind), TensorType(SIZES[layout], layout)).help
+
+
+@pytest.mark.parametrize("layout, sizes, wanted, named", [
+    ("CHW", (8, 4, 2), (8, 8), "`tokens`"),
+    ("LC", (8, 8), (8, 4, 2), "`image`"),
+    ("HWC", (4, 2, 8), (8, 4, 2), "`channels_first`"),
+])  # fmt: skip
+def test_reshape_makes_no_channels_of_places(
+    layout: Layout, sizes: tuple[int, ...], wanted: tuple[int, ...], named: str
+) -> None:
+    error = refusal(make("reshape", sizes=wanted), TensorType(sizes, layout))
+    assert error.code == "E306"
+    assert named in error.help
+    assert f"flatten -> reshape({format_sizes(wanted)})" in error.help
+
+
+@pytest.mark.parametrize("layout, sizes, wanted", [
+    ("CHW", (8, 1, 1), (2, 4)), ("CHW", (1, 4, 2), (8, 1)), ("LC", (1, 8), (2, 2, 2)), ("CHW", (8, 4, 2), (64,)),
+    ("CHW", (8, 4, 2), (4, 2, 8)), ("HWC", (4, 2, 8), (8, 8)), ("CL", (8, 4), (4, 8)),
+])  # fmt: skip
+def test_reshape_takes_what_has_one_order(layout: Layout, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    assert make("reshape", sizes=wanted).infer((TensorType(sizes, layout),)).sizes == wanted
 
 
 def arguments_of(kind: str) -> list[str]:

@@ -49,6 +49,27 @@ def compare(graph: Graph) -> None:
     assert all(torch.equal(value, state[key]) for key, value in written.state_dict().items())
 
 
+def test_what_is_read_twice_is_computed_once() -> None:
+    graph = archdsl.load("network n { input 8x4x4\n channels_last -> reshape(16 x 8) -> class_token -> linear(3) }")
+    written = to_python(graph)
+    assert written.count("torch.permute") == written.count("torch.reshape") == 1
+    compare(graph)
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_other_sizes_are_refused_by_reshape_and_never_taken_for_other_examples(as_file: bool) -> None:
+    graph = archdsl.load("network n { input 8x4x4\n channels_last -> reshape(16 x 8) -> linear(3) }")
+    module = load_python(graph) if as_file else to_graph_module(graph)
+    assert module(torch.randn(3, 8, 4, 4)).shape == (3, 16, 3)
+    with pytest.raises(RuntimeError, match="invalid for input of size"):
+        module(torch.randn(4, 8, 2, 2))
+
+
+def test_tokens_are_as_many_as_the_image_has_places() -> None:
+    module = archdsl.build("network n { input 8x4x4\n tokens -> linear(3) }")
+    assert module(torch.randn(4, 8, 2, 3)).shape == (4, 6, 3)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "densenet121"])
 def test_bundled_networks_compute_the_same(name: str) -> None:
     compare(archdsl.load(name, input=(3, 64, 64)))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archdsl.backends.source_text import Text, flat_text, function_text, is_attribute, lines
 from archdsl.backends.source_tree import Container, Statement
-from archdsl.backends.torch_calls import ModuleCall
+from archdsl.backends.torch_calls import Input, ModuleCall, parts
 from archdsl.graph import SECTION_KINDS, Scope
 
 _LONGEST_INLINED = 64
@@ -177,6 +177,8 @@ class ForwardWriter:
         """Whether the call is written as an argument of the next."""
         if following is None or len(outputs) > 1 or self._reads[outputs[0]] != 1 or outputs[0] not in following.inputs:
             return False
+        if _writes_twice(following, following.inputs.index(outputs[0])):
+            return False
         if self._section_of(following) is not self._section:
             return False
         ends = statement.call is not None and statement.node.op.kind in _ENDING
@@ -230,6 +232,11 @@ def unnamed_section(scope: Scope | None, caller: Container) -> Scope | None:
             return scope
         scope = scope.parent
     return None
+
+
+def _writes_twice(statement: Statement, position: int) -> bool:
+    """Whether the call has its input of this position in several places."""
+    return Counter(part.index for part in parts(statement.call) if isinstance(part, Input))[position] > 1
 
 
 def _called(function: str, arguments: tuple[str, ...]) -> str:

@@ -81,6 +81,8 @@ def _argument_text(argument: object, inputs: tuple[str, ...], own: str | None) -
             return function_text(argument, inputs, own)
         case list():
             return Listing("[", tuple(_argument_text(item, inputs, own) for item in argument), "]")
+        case tuple() if any(isinstance(item, FunctionCall) for item in argument):
+            return Listing("(", tuple(_argument_text(item, inputs, own) for item in argument), ")")
     return repr(argument)
 
 

@@ -87,16 +87,22 @@ def local_name(target: str) -> str:
     return target.rpartition(":")[2].removeprefix("layers.")
 
 
+def parts(argument: Argument) -> Iterator[Argument]:
+    """The call or argument and all that stands in it, from the outside in."""
+    yield argument
+    if isinstance(argument, FunctionCall):
+        for inner in (*argument.args, *argument.kwargs.values()):
+            yield from parts(inner)
+    elif isinstance(argument, list | tuple):
+        for inner in argument:
+            yield from parts(inner)
+
+
 def functions(call: TorchCall) -> Iterator[str]:
     """The targets of the call and of calls in its arguments, but for modules and methods of tensors."""
-    if isinstance(call, FoldCall):
-        yield call.target
-    elif isinstance(call, FunctionCall):
-        if not call.target.startswith("Tensor."):
-            yield call.target
-        for argument in (*call.args, *call.kwargs.values()):
-            for part in argument if isinstance(argument, list | tuple) else (argument,):
-                yield from functions(part) if isinstance(part, FunctionCall) else ()
+    for part in parts(call):
+        if isinstance(part, FoldCall | FunctionCall) and not part.target.startswith("Tensor."):
+            yield part.target
 
 
 Rule = Callable[[Any, Types], TorchCall]
@@ -228,6 +234,10 @@ def _concat(op: ConcatOp, inputs: Types) -> TorchCall:
     return FunctionCall("torch.cat", ([Input(i) for i in range(len(inputs))],), {"dim": _axis(known)})
 
 
+_BATCH = FunctionCall("Tensor.size", (X, 0))
+"""Not -1, which would take an image of another size for other examples."""
+
+
 def _permute(axes: tuple[int, ...]) -> FunctionCall:
     return FunctionCall("torch.permute", (X, (0, *[axis + 1 for axis in axes])))
 
@@ -352,7 +362,7 @@ CALLS: dict[str, Rule] = {
     "dropout2d": _of("nn.Dropout2d", p="p"),
     "drop_path": _of("layers.DropPath", "p", mode="mode"),
     "flatten": lambda op, inputs: ModuleCall("nn.Flatten"),
-    "reshape": lambda op, inputs: FunctionCall("torch.reshape", (X, (-1, *op.sizes))),
+    "reshape": lambda op, inputs: FunctionCall("torch.reshape", (X, (_BATCH, *op.sizes))),
     "permute": lambda op, inputs: _permute(op.axes),
     "channels_last": _channels_last,
     "channels_first": _channels_first,

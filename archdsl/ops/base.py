@@ -158,6 +158,10 @@ def _way_to(layout: Layout, wanted: tuple[Layout, ...]) -> str:
         return "write `channels_first` before it"
     if (layout == "CHW" and "HWC" in wanted) or (layout == "CL" and "LC" in wanted):
         return "write `channels_last` before it"
+    if layout in ("CHW", "HWC") and "LC" in wanted:
+        return "write `tokens` before it"
+    if layout == "LC" and "CHW" in wanted:
+        return "write `image`, with its height and width, before it"
     return "put it before the `flatten`" if layout == "C" and "CHW" in wanted else ""
 
 

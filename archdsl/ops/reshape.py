@@ -14,7 +14,7 @@ from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types, r
 from archdsl.ops.reading import Reads, in_place, rearranged
 from archdsl.ops.tape import Tape, Tensor
 from archdsl.ops.torch_memory import flattened, permuted, reshaped, transposed, unflattened
-from archdsl.shapes import Layout, TensorType, format_sizes
+from archdsl.shapes import Layout, TensorType, format_sizes, layout_name
 
 
 class InputOp(CostFreeOp):
@@ -71,10 +71,19 @@ class FlattenOp(_InOrderOp):
         return TensorType((inputs[0].elements,), "C")
 
 
+_TURNED: dict[tuple[Layout, Layout], str] = {
+    ("CHW", "LC"): "write `tokens`",
+    ("LC", "CHW"): "write `image` with its height and width",
+    ("HWC", "CHW"): "write `channels_first` before it",
+}
+"""How elements that lie by place come to lie by channel, or the other way round."""
+
+
 class ReshapeOp(_InOrderOp):
     """The elements in order, in these sizes: to ``C``, ``L x C``, ``C x H x W`` or more axes without names.
 
-    Errors: E308 another number of elements. torch.reshape, the batch kept.
+    An image's order is not that of tokens: ``tokens`` and ``image`` lead from one to the other. Errors: E306 places
+    that would become channels, E308 another number of elements. torch.reshape, the batch kept.
     """
 
     kind = "reshape"
@@ -90,7 +99,16 @@ class ReshapeOp(_InOrderOp):
                 f"{format_sizes(self.sizes)} ({wanted} elements)",
                 argument="sizes",
             )
-        return TensorType.of(self.sizes)
+        output = TensorType.of(self.sizes)
+        self._check_order(inputs[0], output)
+        return output
+
+    def _check_order(self, x: TensorType, output: TensorType) -> None:
+        turned = _TURNED.get((x.layout, output.layout))
+        if turned and 1 < x.sizes[x.channel_axis or 0] < x.elements:
+            message = f"`reshape` keeps elements in order, and so cannot make {x} ({layout_name(x.layout)}) {output} "
+            help_ = f"{turned}; or `flatten -> reshape({output})` where this order is meant"
+            raise OpError("E306", f"{message}({layout_name(output.layout)})", help=help_, argument="sizes")
 
 
 _PERMUTED_LAYOUTS: dict[tuple[Layout, tuple[int, ...]], Layout] = {
