@@ -153,6 +153,20 @@ class TestFlow:
         assert [(o.name, shape(graph, i)) for i, o in enumerate(graph.outputs)] == [("a", "8x8x8"), ("b", "4x8x8")]
 
 
+def test_keywords_of_sections_and_blocks_may_be_labels_and_wires() -> None:
+    graph = load(
+        "stem: conv(4, 3) -> head : relu\n"
+        "let layer = block: seq { conv(4, 3) }\n"
+        "layer\n"
+        "@stem\n"
+        "stage stage { aux: bn }\n"
+        "head { (@head -> stage2: relu) + @block }",
+        input="4x8x8",
+    )
+    paths = [node.path for node in graph.nodes[1:]]
+    assert paths == ["stem", "head", "block.0", "stage.aux", "stage2", "add1"]
+
+
 class TestDefaults:
     def test_written_beats_body_beats_file_beats_network(self) -> None:
         declarations = (

@@ -283,7 +283,7 @@ def test_readings_offered_are_correct_and_differ(text: str) -> None:
 
 BROKEN = [
     "conv(3", "let = 4", "for i 0..3 { relu }", "a b", "a -> -> b", "a + * b", "f(a,,b)", "[1, 2", "let a 3",
-    "if a = 3 { relu }", "head: relu", "'a': relu", '"a: relu', "3abc", "a < b < c", "relu; relu", "f(=3)", "@3",
+    "if a = 3 { relu }", "default: relu", "'a': relu", '"a: relu', "3abc", "a < b < c", "relu; relu", "f(=3)", "@3",
     "stage 3 { relu }", "a.3", "[a for in b]", "default conv", "assert , b", "network n { relu }", "conv(] -> relu",
     "else { relu }", "seq relu", "if a { relu } elif b { relu }", "a => b", '"{a b}": relu', "f(a b)", "f(a = 1, 2)",
     "conv(3))",

@@ -53,7 +53,7 @@ network small_swin(classes = 5) {
         swin%(v2)s_blocks(drops[0], heads = 2, window = 4)
         merge_patches%(v2)s(24) -> swin%(v2)s_blocks(drops[1], heads = 3, window = 4)
     }
-    norm: ln -> channels_first -> global_avgpool -> flatten -> "head": linear(classes)
+    norm: ln -> channels_first -> global_avgpool -> flatten -> head: linear(classes)
 }
 """
 MAXVIT = """

@@ -11,6 +11,7 @@ from archdsl.diagnostics import Diagnostic, Label
 from archdsl.parser.tokens import (
     CLOSERS,
     END,
+    LABELS,
     LITERALS,
     MALFORMED,
     NEWLINE,
@@ -172,8 +173,8 @@ def _number_help(text: str) -> str:
 def keyword_fault(source: Source, keyword: Token, *, as_wire: bool) -> Diagnostic:
     """E105: a keyword where a name must stand."""
     span = keyword.span(source)
-    quoted = f'`@"{span.text}"`' if as_wire else f'a label, it is quoted: `"{span.text}": …`'
-    help = f"a step of that name is reached by {quoted}" if as_wire else f"choose another name; as {quoted}"
+    label = span.text if keyword.kind in LABELS else f'"{span.text}"'
+    help = f"a step of that name is `@{label}`" if as_wire else f"choose another name; as a label write `{label}: …`"
     return Diagnostic("E105", f"`{span.text}` is a keyword and cannot be a name", Label(span), help=(help,))
 
 

@@ -29,6 +29,11 @@ CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 STATEMENT_ENDS = LITERALS | {"NAME", "IN"} | CLOSERS.keys()
 """Tokens after which a line end ends the statement, and `x` is an operator."""
 
+LABELS = frozenset({"STEM", "STAGE", "HEAD", "AUX", "BLOCK"})
+"""Keywords that are names where a label stands, before `:` and behind `@`: published models call modules so."""
+
+_COLON = re.compile(r"[ \t]*:")
+
 _CONTINUES = re.compile(r"->|[+*}#]|else\b|\Z")
 """What the next line begins with where it continues the statement or ends the body or the text."""
 
@@ -96,7 +101,7 @@ class Tokenizer:
             previous = self.meaning
             if kind == "NAME":
                 kind = keywords.get(text[start:end], "NAME")
-                if kind == "TIMES" and previous not in STATEMENT_ENDS:
+                if self._is_name(kind, previous, end):
                     kind = "NAME"
                 elif kind == "FOR":
                     in_header = True
@@ -117,6 +122,12 @@ class Tokenizer:
             yield self._last
             if kind == END:
                 return
+
+    def _is_name(self, kind: str, previous: str, end: int) -> bool:
+        """Whether a keyword, or an `x`, is a name where it stands."""
+        if kind == "TIMES":
+            return previous not in STATEMENT_ENDS
+        return kind in LABELS and (previous == "AT" or _COLON.match(self.text, end, self.end) is not None)
 
     def _continues(self, previous: str, next_line: int) -> bool:
         """Whether the line end before ``next_line`` ends no statement."""
