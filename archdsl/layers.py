@@ -100,6 +100,21 @@ class CenterCrop2d(nn.Module):
         return f"{self.height}, {self.width}"
 
 
+class Resize(nn.Module):
+    """``N x C x H x W`` at the height and width of ``N x D x H' x W'``."""
+
+    def __init__(self, mode: str = "nearest", align_corners: bool = False) -> None:
+        super().__init__()
+        self.mode, self.align_corners = mode, align_corners
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        align = self.align_corners or None  # torch refuses False for nearest
+        return nn.functional.interpolate(x, like.shape[2:], mode=self.mode, align_corners=align)
+
+    def extra_repr(self) -> str:
+        return f"{self.mode!r}, align_corners={self.align_corners}"
+
+
 class SelfAttention(nn.MultiheadAttention):
     """Attention between the tokens of ``N x L x C``, without the weights beside it.
 

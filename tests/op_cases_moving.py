@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from typing_extensions import override
 
 from archdsl.ops.base import Types
 from archdsl.shapes import Layout, TensorType
@@ -57,6 +58,26 @@ def upsampled(arguments: Arguments, inputs: Types) -> nn.Module:
     if arguments["mode"].startswith("nearest"):
         align = align or None  # torch refuses even false there
     return nn.Upsample(scale_factor=arguments["scale_factor"], mode=arguments["mode"], align_corners=align)
+
+
+class Resized(nn.Module):
+    """Of the second image, only the size."""
+
+    def __init__(self, mode: str, align_corners: bool) -> None:
+        super().__init__()
+        if align_corners and mode.startswith("nearest"):
+            raise ValueError("nearest has no corners to align")
+        self.arguments: dict[str, Any] = {"mode": mode, "align_corners": align_corners or None}
+
+    @override
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        return F.interpolate(x, size=(like.shape[2], like.shape[3]), **self.arguments)
+
+
+@st.composite
+def resized(draw: st.DrawFn) -> Any:
+    modes = st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic"])
+    return {"mode": draw(modes), "align_corners": draw(FLAG)}, (*draw(IMAGE), *draw(IMAGE))
 
 
 @st.composite
@@ -159,6 +180,7 @@ MOVES: dict[str, Case] = {
         ),
         upsampled,
     ),
+    "resize": Case(resized(), lambda arguments, inputs: Resized(**arguments)),
     "pixel_shuffle": Case(
         examples({"factor": small(1, 3)}, types("CHW", channels=st.sampled_from([1, 4, 8, 9, 18]))),
         lambda arguments, inputs: nn.PixelShuffle(arguments["factor"]),

@@ -100,6 +100,7 @@ EXAMPLES = {
     "image": ("196x192", "image(14)"),
     "select": ("197x768", "select(0)"),
     "upsample": ("64x28x28", 'upsample(2, mode = "bilinear")'),
+    "resize": ("64x28x28", "resize([avgpool(3, 2), id])"),
     "pixel_shuffle": ("64x28x28", "pixel_shuffle(2)"),
     "space_to_depth": ("3x224x224", "space_to_depth(4)"),
     "pad": ("3x224x224", "pad([0, 1, 0, 1])"),

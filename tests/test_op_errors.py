@@ -141,6 +141,12 @@ def test_reshape_takes_what_has_one_order(layout: Layout, sizes: tuple[int, ...]
     assert make("reshape", sizes=wanted).infer((TensorType(sizes, layout),)).sizes == wanted
 
 
+def test_resize_takes_images_alone() -> None:
+    error = refusal(make("resize"), image(4, 8, 8), TensorType((64, 4), "LC"))
+    assert (error.code, error.operand) == ("E306", 1)
+    assert "64x4" in error.message
+
+
 def arguments_of(kind: str) -> list[str]:
     return list(ALL_OPS[kind].model_fields)
 
@@ -328,6 +334,7 @@ def test_inputs_that_do_not_fit_are_named(kind: str, arguments: dict[str, Any], 
     ("normalize", {"mean": (0.5, 0.5)}, "one length"),
     ("permute", {"axes": (0, 0, 1)}, "each axis from 0 once"),
     ("upsample", {"align_corners": True}, "not with `nearest`"),
+    ("resize", {"align_corners": True}, "not with `nearest`"),
     ("bn", {"init": KaimingNormal()}, "two dimensions"),
     ("conv", {"init": 0.1}, "an initialiser such as"),
 ])  # fmt: skip

@@ -70,6 +70,13 @@ def test_tokens_are_as_many_as_the_image_has_places() -> None:
     assert module(torch.randn(4, 8, 2, 3)).shape == (4, 6, 3)
 
 
+def test_resize_takes_the_size_of_the_images_at_hand() -> None:
+    text = 'network n { input 3x8x8\n fine: conv(4, 3) -> maxpool(2)\n @fine + resize([id, @fine], "bilinear") }'
+    graph = archdsl.load(text)
+    compare(graph)
+    assert archdsl.build(graph)(torch.randn(2, 3, 5, 7)).shape == (2, 4, 5, 7)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "densenet121"])
 def test_bundled_networks_compute_the_same(name: str) -> None:
     compare(archdsl.load(name, input=(3, 64, 64)))

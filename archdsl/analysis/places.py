@@ -102,7 +102,8 @@ def input_places(type_: TensorType) -> Places | None:
 def step(reads: Reads, operand: int, places: Places, given: TensorType, output: TensorType) -> Step | None:
     """The places after an op that reads this operand; None where nothing of them is left to read."""
     if isinstance(reads, PerOperand):
-        reads = reads.operands[operand]
+        own = reads.operands[operand]
+        return None if own is None else _per_axis(own, places, given.sizes, output.sizes)
     if isinstance(reads, Rearranged):
         return _rearranged(reads, places, output)
     if isinstance(reads, Picked):

@@ -370,6 +370,7 @@ CALLS: dict[str, Rule] = {
     "image": _image,
     "identity": _of("nn.Identity"),
     "upsample": _upsample,
+    "resize": _of("layers.Resize", mode="mode", align_corners="align_corners"),
     "pixel_shuffle": _of("nn.PixelShuffle", "factor"),
     "space_to_depth": _of("nn.PixelUnshuffle", "factor"),
     "pad": _pad,

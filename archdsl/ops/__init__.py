@@ -48,7 +48,7 @@ from archdsl.ops.pooling import (
     MaxPoolOp,
 )
 from archdsl.ops.regularization import Dropout2dOp, DropoutOp, DropPathOp
-from archdsl.ops.resample import CropOp, PadOp, PixelShuffleOp, SpaceToDepthOp, UpsampleOp
+from archdsl.ops.resample import CropOp, PadOp, PixelShuffleOp, ResizeOp, SpaceToDepthOp, UpsampleOp
 from archdsl.ops.reshape import (
     ChannelsFirstOp,
     ChannelsLastOp,
@@ -184,6 +184,7 @@ OPS: dict[str, type[Op]] = {
     "identity": IdentityOp,
     "select": SelectOp,
     "upsample": UpsampleOp,
+    "resize": ResizeOp,
     "pixel_shuffle": PixelShuffleOp,
     "space_to_depth": SpaceToDepthOp,
     "pad": PadOp,

@@ -225,9 +225,12 @@ class FoldedLattice(AxisRule):
 
 @dataclass(frozen=True, slots=True)
 class Resampled(AxisRule):
-    """The positions that torch interpolates between, with the weights of ``mode`` that are not 0."""
+    """The positions that torch interpolates between, with the weights of ``mode`` that are not 0.
 
-    factor: float
+    ``factor`` is what the axis is enlarged by, None where the sizes alone say it.
+    """
+
+    factor: float | None
     output_size: int
     mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
     align_corners: bool
@@ -245,11 +248,11 @@ class Resampled(AxisRule):
 
     def _step(self, size: int) -> float:
         """How far neighbouring places lie apart, as torch computes it."""
-        if self._is_short_cut(size):
+        if self.align_corners and not self._is_short_cut(size):
+            return (size - 1) / (self.output_size - 1) if self.output_size > 1 else 0.0
+        if self.factor is None or self._is_short_cut(size):
             return size / self.output_size
-        if not self.align_corners:
-            return 1 / self.factor
-        return (size - 1) / (self.output_size - 1) if self.output_size > 1 else 0.0
+        return 1 / self.factor
 
     def _is_short_cut(self, size: int) -> bool:
         """Whether torch goes by the sizes and not by the factor."""
@@ -286,6 +289,8 @@ class Resampled(AxisRule):
             return Fraction(size, self.output_size)
         if self.align_corners:
             return Fraction(size - 1, self.output_size - 1) if min(size, self.output_size) > 1 else None
+        if self.factor is None:
+            return Fraction(size, self.output_size)
         ratio = Fraction(self.factor).limit_denominator(_LARGEST_DENOMINATOR)
         return 1 / ratio if float(ratio) == self.factor else None
 
@@ -333,9 +338,9 @@ class Prepended:
 
 @dataclass(frozen=True, slots=True)
 class PerOperand:
-    """Each input is read by a rule of its own."""
+    """Each input is read by a rule of its own; None for one of which no element is read."""
 
-    operands: tuple[PerAxis, ...]
+    operands: tuple[PerAxis | None, ...]
 
 
 Reads = PerAxis | Rearranged | Picked | Prepended | PerOperand

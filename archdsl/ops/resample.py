@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor
 from typing import Literal, Self
 
@@ -19,30 +20,46 @@ from archdsl.ops.arguments import (
     PositiveInt,
 )
 from archdsl.ops.base import CostFreeOp, OpError, Tensors, Types, require_layout
-from archdsl.ops.reading import SAME, SOME, Bins, PerAxis, Reads, Resampled, Window, in_place
+from archdsl.ops.reading import SAME, SOME, Bins, PerAxis, PerOperand, Reads, Resampled, Window, in_place
 from archdsl.ops.tape import Tape, Tensor
 from archdsl.ops.torch_memory import image, narrowed, padded
 from archdsl.shapes import TensorType
+
+_Mode = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
+
+
+def _check_corners(mode: _Mode, align_corners: bool) -> None:
+    if align_corners and mode.startswith("nearest"):
+        message = "`align_corners` goes with `bilinear` and `bicubic`, not with `{mode}`"
+        raise PydanticCustomError("align_corners", message, {"mode": mode})
+
+
+def _resampled(
+    x: TensorType, output: TensorType, factors: Sequence[float | None], mode: _Mode, align_corners: bool
+) -> PerAxis:
+    """What of an image is read where it is enlarged by these factors, or to the output's size."""
+    if mode == "bicubic" and output.sizes == x.sizes:
+        return in_place(3)  # torch copies an image that keeps its size
+    axes = zip(factors, output.sizes[1:], strict=True)
+    return PerAxis((SAME, *[Resampled(factor, size, mode, align_corners) for factor, size in axes]))
 
 
 class UpsampleOp(CostFreeOp):
     """The image at ``scale_factor`` times its size: ``C x H x W`` to ``C x floor(H s) x floor(W s)``.
 
     ``scale_factor`` is a number, or one for the height and one for the width; below 1 it shrinks.
-    ``align_corners`` (``bilinear`` and ``bicubic`` only) keeps the corners' values. Errors: E306 another
-    layout, E308 an empty output. torch.nn.Upsample.
+    ``align_corners`` (``bilinear`` and ``bicubic`` only) keeps the corners' values. To the size of another tensor:
+    ``resize``. Errors: E306 another layout, E308 an empty output. torch.nn.Upsample.
     """
 
     kind = "upsample"
     scale_factor: NumberPair
-    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"] = "nearest"
+    mode: _Mode = "nearest"
     align_corners: Flag = False
 
     @model_validator(mode="after")
-    def _check_align_corners(self) -> Self:
-        if self.align_corners and self.mode.startswith("nearest"):
-            message = "`align_corners` goes with `bilinear` and `bicubic`, not with `{mode}`"
-            raise PydanticCustomError("align_corners", message, {"mode": self.mode})
+    def _check(self) -> Self:
+        _check_corners(self.mode, self.align_corners)
         return self
 
     @override
@@ -57,15 +74,46 @@ class UpsampleOp(CostFreeOp):
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
-        if self.mode == "bicubic" and output.sizes == inputs[0].sizes:
-            return in_place(3)  # torch copies an image that keeps its size
-        axes = zip(self.scale_factor, output.sizes[1:], strict=True)
-        resampled = [Resampled(factor, size, self.mode, self.align_corners) for factor, size in axes]
-        return PerAxis((SAME, *resampled))
+        return _resampled(inputs[0], output, self.scale_factor, self.mode, self.align_corners)
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
+        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
+
+
+class ResizeOp(CostFreeOp):
+    """The first of two images at the size of the second: of ``C x H x W`` and ``D x H' x W'``, ``C x H' x W'``.
+
+    Of the second only the size is taken, in the built model that of the images at hand. ``align_corners``
+    (``bilinear`` and ``bicubic`` only) keeps the corners' values. Errors: E306 another layout.
+    torch.nn.functional.interpolate; for ``nearest`` Lin et al. 2017, arXiv:1612.03144, section 3.
+    """
+
+    kind = "resize"
+    arity = 2
+    mode: _Mode = "nearest"
+    align_corners: Flag = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_corners(self.mode, self.align_corners)
+        return self
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        for operand, type_ in enumerate(inputs):
+            require_layout("resize", type_, ("CHW",), operand=operand)
+        return TensorType((inputs[0].sizes[0], *inputs[1].sizes[1:]), "CHW")
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        resampled = _resampled(inputs[0], output, (None, None), self.mode, self.align_corners)
+        return PerOperand((resampled, None))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        x, _ = tensors
         return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
 
