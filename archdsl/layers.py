@@ -132,7 +132,7 @@ class DotProductAttention(nn.Module):
     """For each query a mean of the values, weighted by how well their keys fit it.
 
     ``N x L x C``, ``N x S x C`` and ``N x S x V`` to ``N x L x V``, the channels of each head side
-    by side. Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2.
+    by side; other axes may follow N. Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2.
     """
 
     def __init__(self, heads: int, dropout: float = 0.0) -> None:
@@ -140,10 +140,11 @@ class DotProductAttention(nn.Module):
         self.heads, self.dropout = heads, dropout
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (queries, keys, values))
+        apart = (x.unflatten(-1, (self.heads, -1)) for x in (queries, keys, values))
+        q, k, v = (x.transpose(-3, -2) for x in apart)
         p = self.dropout if self.training else 0.0
         attended = nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=p)
-        return attended.transpose(1, 2).flatten(2)
+        return attended.transpose(-3, -2).flatten(-2)
 
     def extra_repr(self) -> str:
         return f"{self.heads}, dropout={self.dropout}"

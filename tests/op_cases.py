@@ -239,7 +239,7 @@ def attention(arguments: Arguments, inputs: Types) -> nn.Module:
 
 @st.composite
 def queried(draw: st.DrawFn) -> Any:
-    """Queries, keys and values that mostly fit together, the values often as wide as the keys."""
+    """Queries, keys and values that mostly fit together, the values often as wide as the keys, some in rows."""
     heads = draw(small(1, 4))
     queries, keys, width = draw(small(1, 6)), draw(small(1, 6)), heads * draw(small(1, 4))
     values = width if draw(FLAG) else heads * draw(small(1, 4))
@@ -247,7 +247,12 @@ def queried(draw: st.DrawFn) -> Any:
     if not draw(st.integers(0, 4)):
         sizes[draw(st.integers(0, 2))] = (draw(small(1, 6)), draw(small(1, 8)))
     arguments = {"heads": heads, "dropout": draw(PROBABILITY)}
-    return arguments, tuple([TensorType(each, "LC") for each in sizes])
+    if draw(FLAG):
+        return arguments, tuple([TensorType(each, "LC") for each in sizes])
+    rows = [draw(small(1, 3))] * 3
+    if not draw(st.integers(0, 4)):
+        rows[draw(st.integers(0, 2))] = draw(small(1, 3))
+    return arguments, tuple([TensorType((row, *each), "HWC") for row, each in zip(rows, sizes, strict=True)])
 
 
 class ByHeads(nn.Module):
@@ -259,15 +264,17 @@ class ByHeads(nn.Module):
 
     @override
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        rows = [torch.stack(x.tensor_split(self.heads, 2), 1) for x in (queries, keys, values)]
+        rows = [torch.stack(x.tensor_split(self.heads, -1), -3) for x in (queries, keys, values)]
         p = self.dropout if self.training else 0.0
         means = F.scaled_dot_product_attention(rows[0], rows[1], rows[2], dropout_p=p)
-        return torch.cat(means.unbind(1), 2)
+        return torch.cat(means.unbind(-3), -1)
 
 
 def by_heads(arguments: Arguments, inputs: Types) -> nn.Module:
-    if any(type_.sizes[1] % arguments["heads"] for type_ in inputs):
+    if any(type_.sizes[-1] % arguments["heads"] for type_ in inputs):
         raise ValueError("heads must divide the channels")
+    if len({type_.sizes[:-2] for type_ in inputs}) > 1:
+        raise ValueError("torch would repeat a single row")
     return ByHeads(**arguments)
 
 

@@ -38,8 +38,8 @@ OPS = st.one_of(
         "global_avgpool", "(conv(4, 1) -> pixel_shuffle(2))", "adaptive_avgpool(3x2)", "upsample(2)", "blurpool",
         "conv_transpose(4, 2, 2)", "(pad(1x1) -> crop(3x3))",
         "(global_avgpool -> flatten -> linear(5) -> reshape(5x1x1))",
-        "(conv(4, 1) -> channels_last -> reshape([in.height * in.width, 4])"
-        " -> dot_product_attention([linear(6), ln -> linear(6), id], 2) -> reshape([4, in.height, in.width]))",
+        "(conv(4, 1) -> tokens"
+        " -> dot_product_attention([linear(6), ln -> linear(6), id], 2) -> image(in.height x in.width))",
     ]),
 )  # fmt: skip
 WRONG = st.one_of(

@@ -55,7 +55,7 @@ def variables(op: Op, inputs: Types, output: TensorType) -> dict[str, int]:
         "groups": getattr(op, "groups", 1),
     }
     if op.kind == "dot_product_attention":
-        found["keys"] = inputs[1].sizes[0]
+        found["keys"] = inputs[1].sizes[-2]
     if op.kind == "window_attention":
         rows, columns = _pair(op.window)  # type: ignore[attr-defined]
         height, width, _ = given.sizes

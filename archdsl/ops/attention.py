@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
+from math import prod, sqrt
 
 from typing_extensions import override
 
@@ -104,9 +104,10 @@ class AttentionOp(Op):
 class DotProductAttentionOp(Op):
     """For each query a mean of the values, weighted by how well their keys fit it: of ``L x C``, ``S x C``, ``S x V``.
 
-    Gives ``L x V``. The channels of each of ``heads`` lie side by side; ``dropout`` is the probability with which a
-    weight is dropped in training. No parameters: layers before and after it project. MACs: ``L S C + L S V``. Errors:
-    E305 heads that do not divide C or V, E306 another layout, E308 sizes that do not fit together.
+    Gives ``L x V``. Of ``G x L x C``, ``G x S x C`` and ``G x S x V``, as ``windows`` makes them, each row by itself.
+    The channels of each of ``heads`` lie side by side; ``dropout`` is the probability with which a weight is dropped in
+    training. No parameters: layers before and after it project. MACs: ``L S C + L S V``, of each row. Errors: E305
+    heads that do not divide C or V, E306 another layout, E308 sizes that do not fit together.
     torch.nn.functional.scaled_dot_product_attention; Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2.
     """
 
@@ -118,59 +119,67 @@ class DotProductAttentionOp(Op):
     @override
     def infer(self, inputs: Types) -> TensorType:
         for operand, type_ in enumerate(inputs):
-            require_layout("dot_product_attention", type_, ("LC",), operand=operand)
-            check_heads("dot_product_attention", self.heads, type_.sizes[1])
+            require_layout("dot_product_attention", type_, ("LC", "HWC"), operand=operand)
+            check_heads("dot_product_attention", self.heads, type_.sizes[-1])
+            if type_.sizes[:-2] != inputs[0].sizes[:-2]:
+                message = f"queries {inputs[0]} are not in the same rows as {_OPERANDS[operand]} {type_}"
+                raise OpError("E308", message, help="make all three from the same windows", operand=operand)
         queries, keys, values = (type_.sizes for type_ in inputs)
-        if queries[1] != keys[1]:
-            message = f"queries of {queries[1]} channels are no match for keys of {keys[1]}"
+        if queries[-1] != keys[-1]:
+            message = f"queries of {queries[-1]} channels are no match for keys of {keys[-1]}"
             raise OpError("E308", message, help="give both as many channels, with `linear`", operand=1)
-        if keys[0] != values[0]:
-            message = f"there are {keys[0]} keys and {values[0]} values"
+        if keys[-2] != values[-2]:
+            message = f"there are {keys[-2]} keys and {values[-2]} values"
             raise OpError("E308", message, help="each value has a key: make both from the same tokens", operand=2)
-        return TensorType((queries[0], values[1]), "LC")
+        return TensorType((*queries[:-1], values[-1]), inputs[0].layout)
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
-        others = along(2, {0: ALL, 1: SOME})
-        return PerOperand((along(2, {1: SOME}), others, others))
+        rank = len(output.sizes)
+        others = along(rank, {rank - 2: ALL, rank - 1: SOME})
+        return PerOperand((along(rank, {rank - 1: SOME}), others, others))
 
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         queries, keys, values = (type_.sizes for type_ in inputs)
-        return queries[0] * keys[0] * (keys[1] + values[1])
+        return prod(queries[:-1]) * keys[-2] * (keys[-1] + values[-1])
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        heads = [transposed(unflattened(tape, x, 2, (self.heads, x.sizes[2] // self.heads)), 1, 2) for x in tensors]
+        last = len(tensors[0].sizes) - 1
+        apart = [unflattened(tape, x, last, (self.heads, x.sizes[last] // self.heads)) for x in tensors]
+        heads = [transposed(x, last - 1, last) for x in apart]
         attended = attended_by_heads(tape, heads[0], heads[1], heads[2], self.dropout if tape.training else 0.0)
-        joined = transposed(attended, 1, 2)
-        result = flattened(tape, joined, 2, 3)
+        result = flattened(tape, transposed(attended, last - 1, last), last, last + 1)
         if result.storage is not attended.storage:
             tape.drop(attended)
         return result
 
 
+_OPERANDS = ("queries", "keys", "values")
+
+
 def attended_by_heads(tape: Tape, queries: Tensor, keys: Tensor, values: Tensor, dropout: float) -> Tensor:
     """``F.scaled_dot_product_attention`` of N x heads x L x E, N x heads x S x E, N x heads x S x V.
 
-    Where torch has no fused function, for channels that lie apart and on the CPU for dropout and values of other
-    channels, it computes step by step, in 32 bits at least.
+    There may be an axis of rows before the heads. Where torch has no fused function, for rows, for channels that lie
+    apart and on the CPU for dropout and values of other channels, it computes step by step, in 32 bits at least.
     """
     grad = queries.grad or keys.grad or values.grad
-    is_dense = all(x.strides[3] == 1 for x in (queries, keys, values))
-    if is_dense and (tape.device == "cuda" or (not dropout and queries.sizes[3] == values.sizes[3])):
+    is_fused = len(queries.sizes) == 4 and all(x.strides[3] == 1 for x in (queries, keys, values))
+    if is_fused and (tape.device == "cuda" or (not dropout and queries.sizes[3] == values.sizes[3])):
         sums = tape.empty(queries.sizes[:3], item=max(tape.item, 4))
         result = tape.empty(queries.sizes, of_copy(queries.sizes, queries.strides), grad=grad)
         for tensor in (queries, keys, values, sums, result):
             tape.keep(tensor, grad)
         tape.drop(sums)
         return result
-    wide = max(tape.item, 4)
+    wide, rank = max(tape.item, 4), len(queries.sizes)
     is_rounded = tape.item < wide
     with tape.elements_of(wide):
         parts = [tape.copy(x) for x in (queries, keys, values)] if is_rounded else [queries, keys, values]
         scaled = tape.pointwise(parts[0], with_number=True)
-        scaled_keys = tape.pointwise(transposed(parts[1], 2, 3), with_number=True)
+        scaled_keys = tape.pointwise(transposed(parts[1], rank - 2, rank - 1), with_number=True)
         logits = multiplied(tape, scaled, scaled_keys)
         tape.drop(scaled_keys)
         weights = dropped_out(tape, softmax(tape, logits), dropout)
