@@ -156,8 +156,8 @@ class _Writer:
         title = f" ({self.title})" if self.title and self.title != self.base else ""
         lines = [
             *_comment(f"{name}: a variant of {self.base}{title}. As it stands it changes nothing."),
-            *_comment(f"Take the `#` away where you want something else. `archdsl stats {self.base} {self.target.name}`"
-                      " shows both side by side."),
+            *_comment(f"Take the `#` away where you want something else. `archdsl stats {self._reference()}"
+                      f" {self.target.name}` shows both side by side."),
             f'from "{self._path(self.module)}" import {self.base}',
             *self._imports(),
             "",
@@ -166,6 +166,13 @@ class _Writer:
             "}",
         ]  # fmt: skip
         return "\n".join(lines) + "\n"
+
+    def _reference(self) -> str:
+        """What the command line calls the base in the folder of the new file."""
+        if self.module.location and self.module.location.bundled_path:
+            return self.base
+        path = self._path(self.module)
+        return f"{path}:{self.base}" if len(self.module.networks()) > 1 else path
 
     def _inside(self) -> list[str]:
         lines: list[str] = []
@@ -185,7 +192,7 @@ class _Writer:
             for module, definition in self.parts.definitions.values():
                 lines += [*self._other_defaults(module, definition), *self._code(definition)]
         lines += ["", "# Any op can be replaced likewise, arguments preset, and what must hold be stated."]
-        examples = ["let relu = silu", "default bn(eps = 1e-3)", "assert params < 100M"]
+        examples = ["let relu = silu", "default bn(eps = 1e-3)", "output features: id", "assert params < 100M"]
         return [*lines, *(f"#{example}" for example in examples)]
 
     def _code(self, node: syntax.Node) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SAMPLE = (
     "vgg11",
     "convnext_tiny",
 )
-EXAMPLES = ("let relu = silu", "default bn(eps = 1e-3)", "assert params < 100M")
+EXAMPLES = ("let relu = silu", "default bn(eps = 1e-3)", "output features: id", "assert params < 100M")
 
 networks = pytest.mark.parametrize(
     "name", [*SAMPLE, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in archdsl.bundled() if n not in SAMPLE)]
@@ -49,6 +50,16 @@ def without_marks(lines: list[str], which: list[range]) -> list[str]:
 def test_it_changes_nothing(name: str, tmp_path: Path) -> None:
     text = starting_spec(name, tmp_path / "mine.arch")
     assert archdsl.load(text).digest() == archdsl.load(name).digest()
+
+
+def test_the_command_that_it_names_finds_the_base(folder: Path) -> None:
+    (folder / "two.arch").write_text("network a { input 3x8x8\n conv(4, 3) }\nnetwork b = a\n", encoding="utf-8")
+    (folder / "below").mkdir()
+    assert execute(["new", "two.arch:b", "below/mine.arch"]) == 0
+    text = (folder / "below" / "mine.arch").read_text(encoding="utf-8")
+    (command,) = re.findall(r"`archdsl (stats [^`]*)`", text.replace("\n# ", " "))
+    os.chdir(folder / "below")
+    assert execute(command.split()) == 0
 
 
 @networks
