@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archdsl.ops.base import Op, ParameterSpec, Types
+from archdsl.diagnostics import ArchError, Diagnostic, Label
+from archdsl.ops.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.reshape import InputOp
 from archdsl.shapes import TensorType
 from archdsl.source import Span
 
 if TYPE_CHECKING:
     import networkx
+
+    from archdsl.user_ops import OpSource
 
 ScopeKind = Literal["network", "block", "sequence", "group", "stem", "stage", "head", "aux"]
 SECTION_KINDS = frozenset({"stem", "stage", "head", "aux"})
@@ -97,6 +100,12 @@ class StateEntry(NamedTuple):
 
 class GraphError(RuntimeError):
     """A graph that breaks its own rules: a bug of what made it, never a fault of a spec."""
+
+
+def refused(error: OpError, node: Node) -> ArchError:
+    """What an op of one's own says after elaboration, at the place where it is used."""
+    place = Label(node.span) if node.span else None
+    return ArchError(Diagnostic(error.code, error.message, place, help=(error.help,) if error.help else ()))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -219,14 +228,15 @@ class Graph:
         return to_json(self)
 
     @staticmethod
-    def from_json(text: str, ops: Mapping[str, type[Op]] | None = None) -> Graph:
-        """The graph that ``to_json`` wrote; ``ops`` are ops of one's own in it, by name.
+    def from_json(text: str, ops: Iterable[OpSource] = ()) -> Graph:
+        """The graph that ``to_json`` wrote; ``ops`` are ops of one's own in it, as ``archdsl.load`` takes them.
 
-        Raises ArchError E002 for any other text.
+        Raises ArchError E002 for any other text, E701 and E702 for ops of one's own.
         """
         from archdsl.graph_json import from_json
+        from archdsl.user_ops import UserOps
 
-        return from_json(text, ops or {})
+        return from_json(text, UserOps(ops))
 
 
 def _state_specs(op: Op, types: Types) -> tuple[tuple[str, ParameterSpec, bool], ...]:

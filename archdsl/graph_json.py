@@ -112,6 +112,8 @@ def _encoded_fields(op: Op | Initializer) -> dict[str, Any]:
 
 
 def _encoded(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_encoded(item) for item in value]
     return {value.kind: _encoded_fields(value)} if isinstance(value, Initializer) else value
 
 
@@ -121,12 +123,26 @@ def from_json(text: str, user_ops: Mapping[str, type[Op]]) -> Graph:
         document = json.loads(text)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise ValueError(f"its format is {document['format']} {document['version']}, not {FORMAT} {VERSION}")
-        graph = _read(document, {**ALL_OPS, **user_ops})
+        known = {kind: _known(kind, user_ops) for kind, _ in document["ops"]}
+        graph = _read(document, known)
         graph.verify()
     except _REFUSED as error:
+        cause = error.__cause__
+        if isinstance(cause, OpError) and cause.code == "E702":
+            raise ArchError(Diagnostic("E702", cause.message, help=(cause.help,) if cause.help else ())) from error
         message = f"this is no graph that archdsl wrote: {type(error).__name__}: {error}"
         raise ArchError(Diagnostic("E002", message)) from error
     return graph
+
+
+def _known(kind: str, user_ops: Mapping[str, type[Op]]) -> type[Op]:
+    """Raises ArchError E002 for an op of one's own that is not given."""
+    found = ALL_OPS.get(kind) or user_ops.get(kind)
+    if found is None:
+        message = f"the graph has the op `{kind}`, which archdsl does not have"
+        help_ = f'give the file, the module or the class of `{kind}`, as to `load`: `ops=["my_ops.py"]`'
+        raise ArchError(Diagnostic("E002", message, help=(help_,)))
+    return found
 
 
 _REFUSED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, OpError, GraphError)
@@ -160,7 +176,7 @@ def _decoded_fields(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(map(_decoded, value))
     if isinstance(value, dict):
         ((kind, arguments),) = value.items()
         return INITIALIZERS[kind](**arguments)

@@ -18,37 +18,97 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import override
 
-from archdsl.backends.torch_calls import FunctionCall as FunctionCall
-from archdsl.backends.torch_calls import ModuleCall as ModuleCall
-from archdsl.backends.torch_calls import OwnParameter as OwnParameter
-from archdsl.backends.torch_calls import TorchCall as TorchCall
-from archdsl.backends.torch_calls import X as X
+from archdsl.backends.torch_calls import FunctionCall, Input, ModuleCall, OwnParameter, TorchCall, X
 from archdsl.diagnostics import ArchError, Diagnostic
 from archdsl.ops import ALL_OPS
-from archdsl.ops.base import Op
-from archdsl.ops.base import OpError as OpError
-from archdsl.ops.base import ParameterSpec as ParameterSpec
-from archdsl.ops.base import Tensors as Tensors
-from archdsl.ops.base import Types as Types
-from archdsl.ops.base import require_layout as require_layout
-from archdsl.ops.init import INITIALIZERS
-from archdsl.ops.reading import Reads as Reads
-from archdsl.ops.tape import Tape as Tape
-from archdsl.ops.tape import Tensor as Tensor
-from archdsl.shapes import TensorType as TensorType
+from archdsl.ops.arguments import (
+    NonNegativeInt,
+    NonNegativeNumber,
+    Number,
+    Pair,
+    PositiveInt,
+    PositiveNumber,
+    Probability,
+    Sizes,
+)
+from archdsl.ops.base import Op, OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.init import (
+    INITIALIZERS,
+    Constant,
+    Initializer,
+    KaimingNormal,
+    KaimingUniform,
+    Normal,
+    Ones,
+    TruncNormal,
+    Uniform,
+    VectorInit,
+    WeightInit,
+    XavierNormal,
+    XavierUniform,
+    Zeros,
+)
+from archdsl.ops.reading import Reads
+from archdsl.ops.tape import Tape, Tensor
+from archdsl.shapes import Layout, TensorType
+from archdsl.user_answers import ANSWERS, checked
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+__all__ = [
+    "Constant",
+    "FunctionCall",
+    "Initializer",
+    "Input",
+    "KaimingNormal",
+    "KaimingUniform",
+    "Layout",
+    "ModuleCall",
+    "NonNegativeInt",
+    "NonNegativeNumber",
+    "Normal",
+    "Number",
+    "Ones",
+    "OpError",
+    "OwnParameter",
+    "Pair",
+    "ParameterSpec",
+    "PositiveInt",
+    "PositiveNumber",
+    "Probability",
+    "Reads",
+    "Sizes",
+    "Tape",
+    "Tensor",
+    "TensorType",
+    "Tensors",
+    "TorchCall",
+    "TruncNormal",
+    "Types",
+    "Uniform",
+    "UserOp",
+    "VectorInit",
+    "WeightInit",
+    "X",
+    "XavierNormal",
+    "XavierUniform",
+    "Zeros",
+    "require_layout",
+]
+"""What a module of ops needs."""
+
 ENTRY_POINTS = "archdsl.ops"
 """The group of entry points whose names are ops and whose objects are their classes."""
 
-OpSource = str | os.PathLike[str] | type["UserOp"]
-"""A Python file, an importable module's name, or a class."""
+OpSource = str | os.PathLike[str] | ModuleType | type["UserOp"]
+"""A Python file, a module or the name of one that can be imported, or a class."""
 
 
 class UserOp(Op):
@@ -60,6 +120,25 @@ class UserOp(Op):
     """
 
     is_user_op: ClassVar[bool] = True
+
+    def __init__(self, **arguments: Any) -> None:
+        """Raises pydantic's ValidationError, for a validator that fails otherwise as well."""
+        try:
+            super().__init__(**arguments)
+        except ValidationError:
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            failed = PydanticCustomError("failed", "its code failed: {why}", {"why": why})
+            details = InitErrorDetails(type=failed, loc=(), input=arguments)
+            raise ValidationError.from_exception_data(self.kind, [details]) from error
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Whoever asks an op of one's own gets what ``Op`` promises, or OpError E702."""
+        super().__init_subclass__(**kwargs)
+        for name in ANSWERS.keys() & vars(cls).keys():
+            if inspect.isfunction(method := vars(cls)[name]):
+                setattr(cls, name, checked(name, method))
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads | None:
@@ -77,6 +156,8 @@ class UserOp(Op):
 
         A target is looked up in torch (``nn.ReLU``, ``F.relu``, ``torch.add``, ``Tensor.flatten``) or in a module
         (``my_ops:GlobalResponseNorm``; ``f"{__name__}:GlobalResponseNorm"`` for one that stands beside the op).
+        A module is called with all inputs in order. A function's arguments say where they stand: ``X`` is the first,
+        ``Input(1)`` the next, ``OwnParameter()`` the op's one parameter, whose name is "".
         """
 
 
@@ -90,6 +171,8 @@ class UserOps(Mapping[str, type[Op]]):
         self._ops: dict[str, type[Op]] = {}
         self._missing: set[str] = set()
         self._installed: list[EntryPoint] | None = None
+        if isinstance(sources, str | os.PathLike | type | ModuleType | Mapping) or not isinstance(sources, Iterable):
+            raise _unusable(_shown(sources), "`ops` is a list", 'write `ops=["my_ops.py"]`')
         for source in sources:
             for op in _ops_of(source):
                 self._add(op, _shown(source))
@@ -140,7 +223,12 @@ def _ops_of(source: OpSource) -> list[type[Op]]:
         _check_class(source, source.__name__)
         return [source]
     shown = _shown(source)
-    module = _from_file(Path(source)) if shown.endswith(".py") else _imported(shown)
+    if isinstance(source, ModuleType):
+        module = source
+    elif isinstance(source, str | os.PathLike):
+        module = _from_file(Path(source)) if shown.endswith(".py") else _imported(shown)
+    else:
+        raise _unusable(shown, "it is neither a Python file nor a module nor an op's class")
     found = getattr(module, "OPS", None)
     if not isinstance(found, list | tuple) or not found:
         raise _unusable(shown, "it has no list `OPS`", "list its ops: `OPS = [MyOp]`")
@@ -149,8 +237,15 @@ def _ops_of(source: OpSource) -> list[type[Op]]:
     return list(found)
 
 
-def _shown(source: OpSource) -> str:
-    return source.__name__ if isinstance(source, type) else os.fspath(source)
+def _shown(source: object) -> str:
+    if isinstance(source, type | ModuleType):
+        return source.__name__
+    return os.fsdecode(source) if isinstance(source, str | os.PathLike) else f"{source!r}"
+
+
+_OWN_NAMES = vars(Op).keys() | vars(UserOp).keys() | Op.__annotations__.keys()
+_UNWRITTEN = (list, dict, set, frozenset)
+"""Types of fields that no spec can fill: its lists come as tuples."""
 
 
 def _check_class(op: object, shown: str) -> None:
@@ -162,10 +257,31 @@ def _check_class(op: object, shown: str) -> None:
     kind = getattr(op, "kind", None)
     if not isinstance(kind, str) or not kind.isidentifier():
         raise _unusable(shown, f"its op {op.__name__} has no name", 'set it: `kind = "my_op"`')
+    arity = op.arity
+    if arity is not None and (not isinstance(arity, int) or isinstance(arity, bool) or arity < 1):
+        help_ = "`arity` is how many inputs it reads, or None for two or more"
+        raise _unusable(shown, f"the arity of its op `{kind}` is {arity!r}", help_)
+    for name in ANSWERS:
+        if not callable(getattr(op, name, None)):
+            raise _unusable(shown, f"`{name}` of its op `{kind}` is no method")
     try:
         op.model_rebuild()
     except Exception as error:
         raise _unusable(shown, f"the arguments of its op `{kind}` make no sense: {error}") from error
+    _check_fields(op, shown)
+
+
+def _check_fields(op: type[UserOp], shown: str) -> None:
+    for name, field in op.model_fields.items():
+        if name in _OWN_NAMES:
+            raise _unusable(shown, f"the argument `{name}` of its op `{op.kind}` has the name of what every op has")
+        pending: list[Any] = [] if field.metadata else [field.annotation]
+        while pending:
+            type_ = pending.pop()
+            if (get_origin(type_) or type_) in _UNWRITTEN:
+                help_ = "a spec's list is a tuple: `tuple[int, ...]`"
+                raise _unusable(shown, f"the argument `{name}` of its op `{op.kind}` is a {type_}", help_)
+            pending += get_args(type_)
 
 
 def _from_file(path: Path) -> ModuleType:

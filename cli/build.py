@@ -136,6 +136,15 @@ class _Timer:
         return result
 
 
+def _imported(graph: Graph, output: Path) -> list[str]:
+    """The user's modules that a Python file needs beside it, and why."""
+    if output.suffix != ".py":
+        return []
+    from archdsl.backends.source_user import user_code
+
+    return [f"{module}, as {'; '.join(reasons)}" for module, reasons in user_code(graph).left.items()]
+
+
 def _summary(graph: Graph, device: Device, timer: _Timer, output: Path | None) -> str:
     from archdsl.analysis.report import totals
     from archdsl.analysis.stats import Stats
@@ -145,5 +154,6 @@ def _summary(graph: Graph, device: Device, timer: _Timer, output: Path | None) -
     lines = [*totals(Stats(graph)), ("device", device.value), ("time", times)]
     if output is not None:
         lines.append(("wrote", f"{output} ({output.stat().st_size:,} bytes)"))
+        lines += [("imports", text) for text in _imported(graph, output)]
     width = max(len(name) for name, _ in lines)
     return f"{graph.name}({settings})\n" + "".join(f"  {name:<{width}}  {value}\n" for name, value in lines)

@@ -54,11 +54,13 @@ PART_OF = {
     "explanations": "rendering",
     "citations": "rendering",
     "spec_index": "compiler",
+    "user_answers": "user_ops",
 }
 """Modules that belong to a part of another name; ``graph_json`` and its like belong to ``graph`` by their prefix."""
 
-ONLY_ON_DEMAND = {("diagnostics", "rendering")}
-"""An import against the stream inside a function: an ArchError that nobody catches prints itself."""
+ONLY_ON_DEMAND = {("diagnostics", "rendering"), ("graph", "user_ops")}
+"""Imports against the stream inside a function: an ArchError that nobody catches prints itself; a graph that is read
+back finds ops of one's own as a spec does."""
 
 AT_ONCE: dict[str, set[str]] = {"lark": {"parser"}, "torch": {"layers", "backends"}, "typer": {"cli"}}
 """Packages that take long to import, and the parts that may import them at their top ..."""

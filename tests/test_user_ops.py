@@ -9,9 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
 
 import pytest
 import torch
+from pydantic import model_validator
 from torch import Tensor, fx, nn
 from typing_extensions import override
 
@@ -20,9 +23,10 @@ from archdsl.analysis.cost import cost
 from archdsl.backends.python_source import to_python
 from archdsl.cli.main import execute
 from archdsl.graph import Graph
-from archdsl.ops.init import Constant
 from archdsl.user_ops import (
+    Constant,
     FunctionCall,
+    Initializer,
     ModuleCall,
     OpError,
     ParameterSpec,
@@ -248,11 +252,45 @@ def test_one_of_several_inputs_marks_the_one_it_refuses() -> None:
 
 
 def test_its_graph_goes_through_json() -> None:
-    known = {op.kind: op for op in OPS}
-    again = Graph.from_json(graph().to_json(), ops=known)
+    again = Graph.from_json(graph().to_json(), ops=OPS)
     assert again.digest() == graph().digest()
-    with pytest.raises(archdsl.ArchError, match="E002"):
+    with pytest.raises(archdsl.ArchError) as caught:
         Graph.from_json(graph().to_json())
+    (found,) = caught.value.diagnostics
+    assert found.code == "E002"
+    assert "the op `grn`" in found.message
+    assert "`ops=[" in found.help[0]
+
+
+@pytest.mark.usefixtures("mirrored")
+def test_its_graph_finds_it_as_a_spec_does() -> None:
+    graph = archdsl.load("net.arch", ops=["mirror_ops.py"])
+    for ops in (["mirror_ops.py"], [sys.modules["mirror_ops"]], [type(graph.nodes[-1].op)]):
+        assert Graph.from_json(graph.to_json(), ops=ops).text() == graph.text()  # type: ignore[arg-type]
+
+
+class WeightedOp(GlobalResponseNormOp):
+    """Has arguments of all kinds."""
+
+    kind = "weighted"
+    pairs: tuple[tuple[int, str], ...] = ((1, "a"), (2, "b"))
+    starts: tuple[Initializer, ...] = (Constant(value=0.5),)
+    on: bool | None = None
+
+
+def test_all_kinds_of_arguments_go_through_json() -> None:
+    graph = archdsl.load('network net {\n    input 3x8x8\n    weighted(pairs = [[3, "c"]])\n}\n', ops=[WeightedOp])
+    again = Graph.from_json(graph.to_json(), ops=[WeightedOp])
+    assert again.nodes[-1].op == graph.nodes[-1].op
+    assert again.nodes[-1].op.arguments()["pairs"] == ((3, "c"),)
+
+
+def test_a_graph_whose_op_fails_is_no_wrong_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = archdsl.load("network net {\n    input 4x8x8\n    halved\n}\n", ops=OPS).to_json()
+    monkeypatch.setattr(HalvedOp, "infer", vars(Failing)["infer"])
+    monkeypatch.setattr(HalvedOp, "how", "no type", raising=False)
+    with pytest.raises(archdsl.ArchError, match=r"E702.*`infer` of `halved` gave '3x8x8'"):
+        Graph.from_json(text, ops=OPS)
 
 
 def test_its_refusals_are_diagnostics() -> None:
@@ -397,6 +435,23 @@ BAD_FILES = {
     "no name": (FILE.format(name="Mirrored", kind="3x"), "has no name"),
     "no torch call": (FILE.format(name="M", kind="m").replace("torch_call", "torch"), "its op M lacks `torch_call`"),
     "twice": (FILE.format(name="A", kind="a") + FILE.format(name="B", kind="a") + "OPS = [A, B]\n", "another op `a`"),
+    "a list": (
+        FILE.format(name="A", kind="a").replace("kind =", "sizes: list[int]\n    kind ="),
+        "the argument `sizes` of its op `a` is a list[int]",
+    ),
+    "a name": (
+        FILE.format(name="A", kind="a").replace("kind =", "memory: int = 3\n    kind ="),
+        "the argument `memory` of its op `a` has the name of what every op has",
+    ),
+    "no method": (
+        "from typing import ClassVar\n"
+        + FILE.format(name="A", kind="a").replace("kind =", "reads: ClassVar[int] = 3\n    kind ="),
+        "`reads` of its op `a` is no method",
+    ),
+    "arity": (
+        FILE.format(name="A", kind="a").replace("kind =", "arity = 0\n    kind ="),
+        "the arity of its op `a` is 0",
+    ),
     "no type": (
         FILE.format(name="A", kind="a").replace("kind =", "size: 'Unknown'\n    kind ="),
         "arguments of its op",
@@ -404,6 +459,7 @@ BAD_FILES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Field name")
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_a_bad_file(case: str, mirrored: Path) -> None:
     text, said = BAD_FILES[case]
@@ -426,6 +482,19 @@ def test_no_file(source: str) -> None:
 def test_a_file_named_as_a_module_is_refused(mirrored: Path) -> None:
     (mirrored / "json.py").write_text("OPS = []\n", encoding="utf-8")
     assert "cannot be its name as a module" in archdsl.check("net.arch", ops=["json.py"])[0].message
+
+
+@pytest.mark.parametrize("ops", ["mirror_ops.py", HalvedOp, {"halved": HalvedOp}, 3, [3], [None]])
+def test_what_is_no_list_of_ops_is_refused(ops: Any) -> None:
+    (found,) = archdsl.check(SPEC, ops=ops)
+    assert found.code == "E701"
+    assert "cannot serve as ops" in found.message
+
+
+def test_a_module_is_named_or_given() -> None:
+    module = ModuleType("given")
+    module.OPS = OPS  # type: ignore[attr-defined]
+    assert archdsl.check(SPEC, ops=[module]) == []
 
 
 def test_a_class_that_is_no_op_is_refused() -> None:
@@ -486,6 +555,34 @@ def test_a_broken_call_is_found_when_it_is_built(how: str) -> None:
     archdsl.load(text, ops=[Failing])
     with pytest.raises(archdsl.ArchError, match="E702"):
         archdsl.build(text, ops=[Failing])
+
+
+class Checked(HalvedOp):
+    """Fails while it looks at its arguments."""
+
+    kind = "checked"
+    size: int
+
+    @model_validator(mode="after")
+    def _look(self) -> Self:
+        raise KeyError("size")
+
+
+def test_a_validator_that_fails_is_found_where_it_is_used() -> None:
+    (found,) = archdsl.check("network net {\n    input 4x8x8\n    checked(3)\n}\n", ops=[Checked])
+    assert found.message == "`checked`: its code failed: KeyError: 'size'"
+    assert found.span is not None
+    assert found.span.text == "checked(3)"
+
+
+def test_an_argument_that_no_spec_can_write_is_refused() -> None:
+    class Endless(HalvedOp):
+        kind = "endless"
+        most: float = float("inf")
+
+    (found,) = archdsl.check("network net {\n    input 4x8x8\n    endless\n}\n", ops=[Endless])
+    assert found.code == "E702"
+    assert "the argument `most` is inf" in found.message
 
 
 def test_a_wrong_shape_is_found_when_it_runs(mirrored: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from archdsl.graph import Graph, Node
-from archdsl.ops.base import Op, ParameterSpec, Types
+from archdsl.graph import Graph, Node, refused
+from archdsl.ops.base import Op, OpError, ParameterSpec, Types
 
 
 class OpCost(NamedTuple):
@@ -98,13 +98,20 @@ def training_macs(graph: Graph) -> int:
         if found is None:
             macs = node.op.macs(types, node.type)
             learns = bool(node.op.parameters(types))
-            found = known[key] = (learns, macs, node.op.input_gradient_macs(types, node.type) if macs else 0)
+            found = known[key] = (learns, macs, _input_gradient_macs(node, types) if macs else 0)
         learns, macs, for_input = found
         reached = any(needs_gradient[i] for i in node.inputs)
         needs_gradient.append(learns or reached)
         backward = (2 * macs if reached else 2 * macs - for_input) if learns else macs * reached
         total += macs + backward
     return total
+
+
+def _input_gradient_macs(node: Node, types: Types) -> int:
+    try:
+        return node.op.input_gradient_macs(types, node.type)
+    except OpError as error:
+        raise refused(error, node) from error
 
 
 def _depth(graph: Graph, costs: tuple[OpCost, ...]) -> int:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from archdsl.analysis.memory_pass import Pass, run
 from archdsl.diagnostics import ArchError, Diagnostic, Label
-from archdsl.graph import Graph, Node
-from archdsl.ops.base import Op, ParameterSpec, Types
+from archdsl.graph import Graph, Node, refused
+from archdsl.ops.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.tape import Device
 from archdsl.units import batch_size, known_name
 
@@ -211,7 +211,10 @@ def _weights(graph: Graph, item: int) -> Iterable[_Weights]:
         types = graph.input_types(node)
         key = (id(node.op), types)
         if key not in known:
-            known[key] = _op_weights(node.op, types, item)
+            try:
+                known[key] = _op_weights(node.op, types, item)
+            except OpError as error:
+                raise refused(error, node) from error
         yield known[key] if node.module == node.path else _Weights(0, 0, 0)
 
 

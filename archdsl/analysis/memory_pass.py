@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archdsl.analysis.in_place import overwriting_nodes
-from archdsl.graph import Graph, Node
+from archdsl.graph import Graph, Node, refused
+from archdsl.ops.base import OpError
 from archdsl.ops.tape import Device, Recipe, Tape, Tensor
 from archdsl.shapes import TensorType
 
@@ -81,7 +82,10 @@ class _Run:
         if recipe is not None:
             value = recipe.followed(tape, tensors)
         else:
-            value = node.op.memory(self._graph.input_types(node), tensors, tape)
+            try:
+                value = node.op.memory(self._graph.input_types(node), tensors, tape)
+            except OpError as error:
+                raise refused(error, node) from error
             if len(tensors) < _FEW_INPUTS and value is not None:
                 self._recipes[key] = Recipe.of(tape, tensors, value)
         if value is None:

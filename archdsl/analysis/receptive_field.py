@@ -20,8 +20,8 @@ from functools import reduce
 from typing import Final, Literal
 
 from archdsl.analysis.places import Places, input_places, merged, step
-from archdsl.graph import Graph, Node
-from archdsl.ops.base import Types
+from archdsl.graph import Graph, Node, refused
+from archdsl.ops.base import OpError, Types
 from archdsl.ops.lines import SAME_LINE, Line
 from archdsl.ops.reading import SAME, AxisRule, PerAxis, in_place
 from archdsl.source import Span
@@ -263,7 +263,10 @@ class _Pass:
         return self._merges[key]
 
     def _new_merge(self, node: Node, types: Types, operands: Mapping[int, Places]) -> _Outcome:
-        reads = node.op.reads(types, node.type)
+        try:
+            reads = node.op.reads(types, node.type)
+        except OpError as error:
+            raise refused(error, node) from error
         if reads is None:
             return _UNKNOWN
         if isinstance(reads, PerAxis) and reads.statistics and not self._statistics:

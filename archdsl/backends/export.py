@@ -24,11 +24,21 @@ def export(graph: Graph, module: nn.Module, path: str | os.PathLike[str]) -> Non
 
     ``.pt2`` and ``.onnx`` hold the network in eval mode and take any batch size; ``module`` keeps its mode.
     Raises ArchError: E605 for an unknown suffix, E603 where the file cannot be written, E606 for a network that
-    the format cannot hold, E607 where a package that writes the format is not installed.
+    the format cannot hold, E607 where a package that writes the format is not installed, E702 where torch cannot write
+    a network with ops of the user's own.
     """
-    writer = WRITERS[check_format(path)]
+    suffix = check_format(path)
     with atomic_path(path) as temporary:
-        writer(graph, module, temporary)
+        try:
+            WRITERS[suffix](graph, module, temporary)
+        except (ArchError, OSError):
+            raise
+        except Exception as error:
+            kinds = ", ".join(sorted({f"`{node.op.kind}`" for node in graph.nodes if node.op.is_user_op}))
+            if not kinds:
+                raise
+            what = f"the network cannot be written as `{suffix}`, which has the op {kinds}"
+            raise ArchError(Diagnostic("E702", f"{what}: {type(error).__name__}: {_first_line(error)}")) from error
 
 
 def example_inputs(graph: Graph, batch: int, device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
@@ -80,6 +90,10 @@ def _write_onnx(graph: Graph, module: nn.Module, path: Path) -> None:
 def _not_held(graph: Graph, error: Exception) -> ArchError:
     reason = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
     return ArchError(Diagnostic("E606", f"`{graph.name}` cannot be written as ONNX: {reason}"))
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
 
 
 def _any_batch(graph: Graph, module: nn.Module) -> tuple[tuple[Tensor, ...], tuple[dict[int, Any], ...]]:

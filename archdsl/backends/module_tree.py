@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from functools import cache
+from functools import cache, partial
 from keyword import iskeyword
 from typing import NamedTuple
 
@@ -11,13 +11,13 @@ import torch
 from torch import fx, nn
 
 from archdsl.analysis.in_place import overwriting_nodes
-from archdsl.backends.modules import ModuleFactory, initialise, resolve, start
-from archdsl.backends.torch_calls import ModuleCall, TorchCall, deciding, functions, torch_call
+from archdsl.backends.modules import ModuleFactory, call_of, initialise, start
+from archdsl.backends.torch_calls import ModuleCall, TorchCall, deciding
 from archdsl.diagnostics import ArchError, Diagnostic, Label
-from archdsl.graph import Graph, Node
+from archdsl.graph import Graph, Node, refused
 from archdsl.layers import SelectOutputs, TrainingOnly
 from archdsl.ops import InputOp
-from archdsl.ops.base import ParameterSpec
+from archdsl.ops.base import OpError, ParameterSpec
 
 SELECT_OUTPUTS = "_select_outputs"
 """Where the SelectOutputs module of a network with auxiliary outputs stands."""
@@ -90,7 +90,7 @@ class _Furnishing:
         if node.module in self._standing:
             return recipe.call
         if recipe.make:
-            module = recipe.make()
+            module = self._made(recipe.make, node)
             self._stand(node, module)
             if self._init and recipe.parameters:
                 initialise(module, recipe.parameters)
@@ -99,6 +99,12 @@ class _Furnishing:
             self._stand(node, self._parameter(spec))
         return recipe.call
 
+    def _made(self, make: Callable[[], nn.Module], node: Node) -> nn.Module:
+        try:
+            return make()
+        except OpError as error:
+            raise refused(error, node) from error
+
     def _recipe(self, node: Node) -> _Recipe:
         """How the node is made, thought out once for all that are alike (ops and types are interned)."""
         op, types = node.op, self._graph.input_types(node)
@@ -106,13 +112,13 @@ class _Furnishing:
         key = (id(op), in_place, deciding(op, types))
         recipe = self._recipes.get(key)
         if recipe is None:
-            call = torch_call(op, types, in_place=in_place)
+            call = call_of(node, types, in_place=in_place)
             parameters = op.parameters(types)
-            make = None
-            if isinstance(call, ModuleCall):
+            make: Callable[[], nn.Module] | None = None
+            if isinstance(call, ModuleCall) and op.is_user_op:
+                make = partial(self._factory.of_the_user, op, call, types)
+            elif isinstance(call, ModuleCall):
                 make = self._factory.maker(call, {**parameters, **op.buffers(types)})
-            for target in functions(call):
-                resolve(target)  # what cannot be had is said now and not at the first call
             recipe = self._recipes[key] = _Recipe(call, parameters, make)
         return recipe
 

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from archdsl import layers
-from archdsl.backends.torch_calls import ModuleCall
-from archdsl.diagnostics import ArchError, Diagnostic
-from archdsl.ops.base import ParameterSpec
+from archdsl.backends.torch_calls import FoldCall, FunctionCall, ModuleCall, TorchCall, parts, torch_call
+from archdsl.graph import Node, refused
+from archdsl.ops.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.init import Initializer
 from archdsl.shapes import format_sizes
 
 _LIBRARIES: dict[str, Any] = {
-    "nn": nn, "F": nn.functional, "torch": torch, "operator": operator, "layers": layers
+    "nn": nn, "F": nn.functional, "torch": torch, "operator": operator, "layers": layers, "Tensor": Tensor
 }  # fmt: skip
 _WITH_LARGE_WEIGHTS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """Modules whose constructor's own draws cost time. The others' defaults (ones, zeros) are cheap and kept."""
@@ -47,18 +47,39 @@ _COPIED = (dict, set, OrderedDict)
 def resolve(target: str) -> Any:
     """What a call's target names: ``nn.Conv2d``, ``torch.add``, ``my_ops:GlobalResponseNorm``, ..."""
     if ":" in target:
-        return _of_other_module(target)
-    library, name = target.split(".")
-    return getattr(_LIBRARIES[library], name)
-
-
-def _of_other_module(target: str) -> Any:
-    module, _, name = target.partition(":")
-    try:
+        module, _, name = target.partition(":")
         return getattr(import_module(module), name)
+    library, _, name = target.partition(".")
+    return operator.attrgetter(name)(_LIBRARIES[library])
+
+
+def call_of(node: Node, types: Types, *, in_place: bool = False) -> TorchCall:
+    """The node's call. Raises ArchError E702 for an op of the user's own whose call names what is not there."""
+    try:
+        call = torch_call(node.op, types, in_place=in_place)
+        if node.op.is_user_op:
+            for part in parts(call):
+                if isinstance(part, ModuleCall | FunctionCall | FoldCall):
+                    _check_target(node.op, part)
+    except OpError as error:
+        raise refused(error, node) from error
+    return call
+
+
+def _check_target(op: Op, call: TorchCall) -> None:
+    try:
+        found = resolve(call.target)
     except Exception as error:
-        message = f"an op's `{target}` cannot be had: {type(error).__name__}: {error}"
-        raise ArchError(Diagnostic("E702", message)) from error
+        why = f"{type(error).__name__}: {error}"
+        raise OpError(
+            "E702", f"`torch_call` of `{op.kind}` gave `{call.target}`, which cannot be had: {why}"
+        ) from error
+    is_module = isinstance(found, type) and issubclass(found, nn.Module)
+    if not callable(found):
+        raise OpError("E702", f"`torch_call` of `{op.kind}` gave `{call.target}`, which cannot be called")
+    if is_module and not isinstance(call, ModuleCall):
+        message = f"`torch_call` of `{op.kind}` gave the module `{call.target}` as a function"
+        raise OpError("E702", message, help=f'write `ModuleCall("{call.target}", ...)`')
 
 
 class ModuleFactory:
@@ -76,8 +97,6 @@ class ModuleFactory:
         """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``."""
         if call.target in _WITH_SUBMODULES:
             return lambda: self._with_submodules(call)
-        if ":" in call.target:
-            return lambda: self._of_the_user(call, specs)
         names = _SIZES.get(call.target, ())
         sizes = dict(zip(names, call.args, strict=False))
         rest = call.kwargs
@@ -98,20 +117,22 @@ class ModuleFactory:
             module.reset_buffers()
         return module
 
-    def _of_the_user(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> nn.Module:
-        module_class = resolve(call.target)
+    def of_the_user(self, op: Op, call: ModuleCall, types: Types) -> nn.Module:
+        """The module of an op of the user's own, made anew each time. Raises OpError E702."""
         try:
             with torch.device(self._device):
-                module: nn.Module = module_class(*call.args, **call.kwargs)
+                module: object = resolve(call.target)(*call.args, **call.kwargs)
+            if not isinstance(module, nn.Module):
+                raise TypeError(f"it makes a {type(module).__name__}, which is no nn.Module")
+            parameters = {name: value.shape for name, value in module.named_parameters(remove_duplicate=False)}
+            buffers = {name: value.shape for name, value in module.state_dict().items() if name not in parameters}
+            made = module.to(self._device, self._dtype)
         except Exception as error:
-            message = f"`{call.target}` cannot be made: {type(error).__name__}: {error}"
-            raise ArchError(Diagnostic("E702", message)) from error
-        found = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-        promised = {name: spec.shape for name, spec in specs.items()}
-        if list(found.items()) != list(promised.items()):
-            message = f"`{call.target}` holds {_listed(found)}, but its op says {_listed(promised)}"
-            raise ArchError(Diagnostic("E702", message))
-        return module.to(self._device, self._dtype)
+            message = f"`{call.target}` of `{op.kind}` cannot be made: {type(error).__name__}: {error}"
+            raise OpError("E702", message) from error
+        _compare(op, call, "parameters", parameters, op.parameters(types))
+        _compare(op, call, "buffers", buffers, op.buffers(types))
+        return made
 
     def _constructed(self, call: ModuleCall) -> nn.Module:
         module_class: type[nn.Module] = resolve(call.target)
@@ -128,8 +149,17 @@ class ModuleFactory:
         return module
 
 
+def _compare(
+    op: Op, call: ModuleCall, what: str, found: Mapping[str, tuple[int, ...]], said: Mapping[str, ParameterSpec]
+) -> None:
+    promised = {name: spec.shape for name, spec in said.items()}
+    if [*found.items()] != [*promised.items()]:
+        gave = f"`{what}` of `{op.kind}` gave {_listed(promised)}"
+        raise OpError("E702", f"{gave}, but `{call.target}` has {_listed(found)}")
+
+
 def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    return ", ".join(f"{name} {format_sizes(shape)}" for name, shape in shapes.items()) or "nothing"
+    return ", ".join(f"{name} {format_sizes(shape) or '()'}" for name, shape in shapes.items()) or "none"
 
 
 @cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Any
 
@@ -32,19 +33,16 @@ def to_python(graph: Graph) -> str:
     weights as the spec says. Blocks that differ in numbers alone share a class.
     """
     root = build_tree(graph)
-    imports, own_code = user_code(graph)
-    modules = Modules(graph, root, _finish(graph), (*_NAMES_OF_THE_FILE, *_defined(imports, own_code)))
+    own = user_code(graph)
+    modules = Modules(graph, root, _finish(graph), (*_NAMES_OF_THE_FILE, *own.names))
     texts = [_class_text(made, modules, graph) for made in modules.classes]
     used = sorted({target for made in modules.classes for target in _layer_targets(made)})
-    own_layers = [inspect.getsource(layer).rstrip() for layer in _with_bases(used)]
+    used_layers = _with_bases(used)
+    own.refuse_names(graph, [layer.__name__ for layer in used_layers])
+    own_layers = [inspect.getsource(layer).rstrip() for layer in used_layers]
     name = modules.classes[-1].name
-    body = [*own_layers, *own_code, *texts, _main_text(graph, name)]
-    return "\n\n\n".join(["\n".join([_header(graph, body), *imports]), *body]) + "\n"
-
-
-def _defined(imports: list[str], definitions: list[str]) -> list[str]:
-    """Names that code of the user's own takes."""
-    return [*(line.rpartition(" ")[2] for line in imports), *(re.split(r"\W+", text)[1] for text in definitions)]
+    body = [*own_layers, *own.definitions, *texts, _main_text(graph, name)]
+    return "\n\n\n".join([_header(graph, body, own.imports), *body]) + "\n"
 
 
 def _with_bases(names: list[str]) -> list[type]:
@@ -211,19 +209,23 @@ def _plain(doc: str) -> list[str]:
     return [part for line in plain for part in wrap(line, 96, break_long_words=False) or [""]]
 
 
-def _header(graph: Graph, body: list[str]) -> str:
+def _header(graph: Graph, body: list[str], own_imports: list[str]) -> str:
     text = "\n".join(body)
-    imports = ["from __future__ import annotations", ""]
-    if re.search(r"\bfunctools\.", text):
-        imports.append("import functools")
+    standard = {line for line in own_imports if line.split()[1].partition(".")[0] in sys.stdlib_module_names}
+    standard |= {f"import {module}" for module in ("functools", "operator") if re.search(rf"\b{module}\.", text)}
     if re.search(r"\bOrderedDict\(", text):
-        imports.append("from collections import OrderedDict")
-    if imports[-1]:
-        imports.append("")
+        standard.add("from collections import OrderedDict")
+    imports = ["from __future__ import annotations", "", *_sorted_imports(standard), *([""] if standard else [])]
+    others = _sorted_imports({"import torch", "from torch import Tensor, nn", *own_imports} - standard)
     settings = ", ".join(f"{name} = {_setting(value)}" for name, value in graph.settings.items())
     title = f"{graph.name}({settings})" if settings else graph.name
     first = ['"""' + "\n".join(_plain(f"{title}, written by archdsl from its spec.")) + '"""', ""]
-    return "\n".join([*first, *imports, "import torch", "from torch import Tensor, nn"])
+    return "\n".join([*first, *imports, *others])
+
+
+def _sorted_imports(lines: Iterable[str]) -> list[str]:
+    """``import`` before ``from``, each by name."""
+    return sorted(lines, key=lambda line: (line.startswith("from "), line))
 
 
 def _setting(value: Setting) -> str:

@@ -65,7 +65,8 @@ class Slot:
 def module_expression(call: ModuleCall) -> New:
     """The construction of a torch module with all arguments named, defaults included."""
     names = list(_signature(call.target))
-    positional = tuple(zip(names, call.args, strict=False))
+    further = [f"argument{i}" for i in range(len(names), len(call.args))]  # of a constructor that takes any number
+    positional = tuple(zip([*names, *further], call.args, strict=False))
     return New(call.target, (*positional, *call.kwargs.items()), len(positional))
 
 
@@ -134,7 +135,8 @@ def expression_text(expression: Any, defaults: Defaults) -> Text:
 
 def literal(value: Any) -> str:
     """``repr`` with double quotes."""
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    plain = isinstance(value, str) and repr(value) == f"'{value}'" and '"' not in value
+    return f'"{value}"' if plain else repr(value)
 
 
 def _new_text(expression: New, defaults: Defaults) -> Text:

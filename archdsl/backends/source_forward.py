@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archdsl.backends.source_text import Text, flat_text, function_text, is_attribute, lines
 from archdsl.backends.source_tree import Container, Statement
-from archdsl.backends.torch_calls import Input, ModuleCall, parts
+from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, ModuleCall, local_name, parts
 from archdsl.graph import SECTION_KINDS, Scope
 
 _LONGEST_INLINED = 64
@@ -18,7 +18,7 @@ _MOST_NESTED = 3
 _ENDING = frozenset({"relu", "relu6", "silu", "gelu", "hardswish", "elu", "leaky_relu", "prelu", "mish", "maxpool"})
 """After these a line ends, as in ``x = self.relu(self.bn(self.conv(x)))``."""
 
-_IMPORTED = frozenset({"self", "torch", "nn", "F", "functools"})
+_IMPORTED = frozenset({"self", "torch", "nn", "F", "functools", "operator"})
 
 Reference = Callable[[Container, str], str]
 """How a caller writes the module or parameter at a path."""
@@ -117,6 +117,12 @@ class ForwardWriter:
         self._nested: dict[int, _Nested] = {}
         self._reads = Counter(value for statement in caller.statements for value in statement.inputs)
         self._reads.update(list(caller.outputs))
+        self._functions = {
+            local_name(part.target)
+            for statement in caller.statements
+            for part in parts(statement.call)
+            if isinstance(part, FoldCall | FunctionCall) and ":" in part.target
+        }
         self._lines: list[str] = []
         self._section: Scope | None = None
         self._training_only = training_only
@@ -203,7 +209,7 @@ class ForwardWriter:
         label = _label(statement).lower()  # `Conv2d_1a_3x3` is no name for a variable
         own = [label] if is_attribute(label) and label not in _IMPORTED else []
         candidates = chain(own, ["out"], (f"out{number}" for number in count(2)))
-        return list(islice((name for name in candidates if name not in live), wanted))
+        return list(islice((name for name in candidates if name not in live | self._functions), wanted))
 
     def _comment(self, statement: Statement) -> None:
         """The unnamed section that begins here."""

@@ -26,6 +26,8 @@ class _Start:
     module_class: str
     name: str
     init: Initializer | None
+    of_the_user: bool = False
+    """Whether it is, or stands in, code of the user's own, which may be any of torch's modules."""
 
 
 def init_lines(graph: Graph) -> list[str]:
@@ -33,16 +35,18 @@ def init_lines(graph: Graph) -> list[str]:
     starts = _starts(graph)
     rules: dict[str, dict[str, Initializer]] = {}
     exceptions: dict[Initializer, list[str]] = {}
+    left_alone = {start.name for start in starts if start.of_the_user and start.init is None}
     for (module_class, name), group in _grouped(starts).items():
         usual = Counter(start.init for start in group).most_common(1)[0][0]
-        if any(start.init is None for start in group) or not module_class:
+        if any(start.init is None for start in group) or not module_class or name in left_alone:
             usual = None
         if usual is not None:
             rules.setdefault(module_class, {})[name] = usual
         for start in group:
             if start.init is not None and start.init != usual:
                 exceptions.setdefault(start.init, []).append(start.key)
-    return _rule_lines(rules, _without_bias(starts)) + _exception_lines(exceptions)
+    subclasses = _SUBCLASSES.union(start.module_class for start in starts if start.of_the_user)
+    return _rule_lines(rules, subclasses, _without_bias(starts)) + _exception_lines(exceptions)
 
 
 def _starts(graph: Graph) -> list[_Start]:
@@ -55,8 +59,16 @@ def _starts(graph: Graph) -> list[_Start]:
         call = torch_call(node.op, types)
         target = call.target if isinstance(call, ModuleCall) else ""
         target = "nn.LayerNorm" if target == "layers.LayerNorm2d" else target  # its subclass
-        found += [_start(node.module, target, name, spec.init) for name, spec in specs.items()]
+        start = _own_start if node.op.is_user_op else _start
+        found += [start(node.module, target, name, spec.init) for name, spec in specs.items()]
     return found
+
+
+def _own_start(path: str, target: str, name: str, init: Initializer | None) -> _Start:
+    if not name:
+        return _Start(path, "", "", init)
+    inner, _, last = name.rpartition(".")
+    return _Start(f"{path}.{name}", "" if inner else local_name(target), last, init, bool(inner) or ":" in target)
 
 
 def _start(path: str, target: str, name: str, init: Initializer | None) -> _Start:
@@ -79,9 +91,11 @@ def _without_bias(starts: list[_Start]) -> set[str]:
     return {cls for cls, name in counts if name == "weight" and counts[cls, "bias"] != counts[cls, "weight"]}
 
 
-def _rule_lines(rules: dict[str, dict[str, Initializer]], without_bias: set[str]) -> list[str]:
+def _rule_lines(
+    rules: dict[str, dict[str, Initializer]], subclasses: frozenset[str], without_bias: set[str]
+) -> list[str]:
     lines = []
-    ordered = sorted(rules.items(), key=lambda rule: rule[0] not in _SUBCLASSES)
+    ordered = sorted(rules.items(), key=lambda rule: rule[0] not in subclasses)
     for number, (module_class, by_name) in enumerate(ordered):
         lines.append(f"    {'elif' if number else 'if'} isinstance(module, {module_class}):")
         for name, init in by_name.items():

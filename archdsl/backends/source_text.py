@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from keyword import iskeyword
 
-from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, OwnParameter, local_name
+from archdsl.backends.torch_calls import FoldCall, FunctionCall, Input, OwnParameter, local_name, parts
 
 WIDTH = 92
 """Columns of a line in a method's body, which is indented by 8."""
@@ -50,24 +50,28 @@ def function_text(call: FunctionCall | FoldCall, inputs: tuple[str, ...], own: s
     if isinstance(call, FoldCall):
         return _fold_text(call.target, inputs)
     args = [_argument_text(argument, inputs, own) for argument in call.args]
-    if call.target == "operator.getitem":
-        return f"{flat_text(args[0])}[{_subscript(call.args[1])}]"
-    if call.target in _INFIX:
-        return f" {_INFIX[call.target]} ".join(map(_operand, args))
-    if call.target == "torch.rsub":
-        return f"{_operand(args[1])} - {_operand(args[0])}"
+    keywords = [prefixed(f"{name}=", _argument_text(value, inputs, own)) for name, value in call.kwargs.items()]
+    if len(args) == 2 and not keywords:
+        if call.target == "operator.getitem" and not any(map(_stands_for_tensor, parts(call.args[1]))):
+            return f"{_operand(args[0])}[{_subscript(call.args[1])}]"
+        if call.target in _INFIX:
+            return f" {_INFIX[call.target]} ".join(map(_operand, args))
+        if call.target == "torch.rsub":
+            return f"{_operand(args[1])} - {_operand(args[0])}"
     if call.target.startswith("Tensor."):
         method = call.target.removeprefix("Tensor.")
-        return f"{_operand(args[0])}.{method}({', '.join(map(flat_text, args[1:]))})"
-    keywords = [prefixed(f"{name}=", _argument_text(value, inputs, own)) for name, value in call.kwargs.items()]
-    target = local_name(call.target).replace("F.", "nn.functional.")
-    return Listing(f"{target}(", (*args, *keywords), ")")
+        return f"{_operand(args[0])}.{method}({', '.join(map(flat_text, (*args[1:], *keywords)))})"
+    return Listing(f"{_function_name(call.target)}(", (*args, *keywords), ")")
+
+
+def _function_name(target: str) -> str:
+    return f"nn.functional.{target.removeprefix('F.')}" if target.startswith("F.") else local_name(target)
 
 
 def _fold_text(target: str, inputs: tuple[str, ...]) -> Text:
-    if len(inputs) <= _LONGEST_CHAIN:
+    if len(inputs) <= _LONGEST_CHAIN and target in _INFIX:
         return f" {_INFIX[target]} ".join(map(_operand, inputs))
-    return Listing("functools.reduce(", (target, Listing("[", inputs, "]")), ")")
+    return Listing("functools.reduce(", (_function_name(target), Listing("[", inputs, "]")), ")")
 
 
 def _argument_text(argument: object, inputs: tuple[str, ...], own: str | None) -> Text:
@@ -81,16 +85,22 @@ def _argument_text(argument: object, inputs: tuple[str, ...], own: str | None) -
             return function_text(argument, inputs, own)
         case list():
             return Listing("[", tuple(_argument_text(item, inputs, own) for item in argument), "]")
-        case tuple() if any(isinstance(item, FunctionCall) for item in argument):
-            return Listing("(", tuple(_argument_text(item, inputs, own) for item in argument), ")")
+        case tuple() if any(map(_stands_for_tensor, parts(argument))):
+            items = tuple(_argument_text(item, inputs, own) for item in argument)
+            return Listing("(", items, ")") if len(items) > 1 else f"({flat_text(items[0])},)"
     return repr(argument)
+
+
+def _stands_for_tensor(argument: object) -> bool:
+    return isinstance(argument, Input | OwnParameter | FunctionCall)
 
 
 def _subscript(index: object) -> str:
     if isinstance(index, tuple):
         return ", ".join(map(_subscript, index))
     if isinstance(index, slice):
-        return ":" if index == slice(None) else f"{index.start} : {index.stop}"
+        step = "" if index.step is None else f" : {index.step}"
+        return ":" if index == slice(None) else f"{index.start} : {index.stop}{step}"
     return repr(index)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from archdsl.analysis.in_place import overwriting_nodes
-from archdsl.backends.torch_calls import ModuleCall, TorchCall, torch_call
+from archdsl.backends.modules import call_of
+from archdsl.backends.torch_calls import ModuleCall, TorchCall
 from archdsl.graph import Graph, Node, Scope
 from archdsl.ops import InputOp
 
@@ -73,7 +74,7 @@ class _TreeBuilder:
         overwriting = overwriting_nodes(graph)
         self._graph = graph
         self._calls = {
-            node.id: torch_call(node.op, graph.input_types(node), in_place=node.id in overwriting)
+            node.id: call_of(node, graph.input_types(node), in_place=node.id in overwriting)
             for node in graph.nodes
             if not isinstance(node.op, InputOp)
         }

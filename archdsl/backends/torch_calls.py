@@ -98,13 +98,6 @@ def parts(argument: Argument) -> Iterator[Argument]:
             yield from parts(inner)
 
 
-def functions(call: TorchCall) -> Iterator[str]:
-    """The targets of the call and of calls in its arguments, but for modules and methods of tensors."""
-    for part in parts(call):
-        if isinstance(part, FoldCall | FunctionCall) and not part.target.startswith("Tensor."):
-            yield part.target
-
-
 Rule = Callable[[Any, Types], TorchCall]
 
 FOR_ANY_TYPES: set[Rule] = set()

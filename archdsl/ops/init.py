@@ -116,6 +116,11 @@ INITIALIZERS: dict[str, type[Initializer]] = {
 _FAN_BASED = (KaimingNormal, KaimingUniform, XavierNormal, XavierUniform)
 
 
+def needs_fan(initializer: Initializer | None) -> bool:
+    """Whether it starts parameters of two axes or more alone."""
+    return isinstance(initializer, _FAN_BASED)
+
+
 def _weight_init(value: object) -> Initializer | None:
     if value is not None and not isinstance(value, Initializer):
         message = "must be an initialiser such as `kaiming_normal`, got {value}"
@@ -125,7 +130,7 @@ def _weight_init(value: object) -> Initializer | None:
 
 def _vector_init(value: object) -> Initializer | None:
     initializer = _weight_init(value)
-    if isinstance(initializer, _FAN_BASED):
+    if initializer is not None and needs_fan(initializer):
         message = "must not be `{kind}`, which needs a weight of two dimensions or more; use `normal` or `uniform`"
         raise PydanticCustomError("initializer_rank", message, {"kind": initializer.kind})
     return initializer
