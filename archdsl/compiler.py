@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl import syntax
 from archdsl.bundled_specs import bundled
 from archdsl.diagnostics import ArchError, Diagnostic, Label, Problems
-from archdsl.elaborate import elaborate
+from archdsl.elaborate import elaborate, faulty_arguments
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.faults import nearest, suggestion
 from archdsl.elaborate.modules import LoadedModule, Location, ModuleLoader, bundled_location
@@ -150,22 +151,52 @@ def check(
 ) -> list[Diagnostic]:
     """Everything that is wrong with a file: its text, its imports, and each network as declared.
 
-    A network whose parameters have no defaults is not elaborated, and neither are blocks that no
-    network uses: of these the names are checked. Never imports torch.
+    A network whose parameters have no defaults is not elaborated: of it the names are checked and what it gives to
+    its base; of blocks that no network uses, the names. Never imports torch.
     """
+    return list(examine(spec, network=network, limits=limits, ops=ops).diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuilt:
+    """A network that is not built, as parameters have no value: its own, and those that it leaves open in its base."""
+
+    network: syntax.Network
+    own: tuple[str, ...]
+    inherited: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong with a file, and which of its networks were not built."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    unbuilt: tuple[Unbuilt, ...] = ()
+
+
+def examine(spec: Spec, /, *, network: str | None, limits: Limits, ops: Iterable[OpSource]) -> Findings:
+    """What ``check`` finds, and what it leaves out."""
     try:
         user_ops = UserOps(ops)
         module = load_module(spec, limits)
         networks = [choose_network(module, network)] if network else list(module.networks().values())
     except ArchError as error:
-        return list(error.diagnostics)
+        return Findings(error.diagnostics)
     problems = Problems()
     problems.extend(unknown_names(module, limits, user_ops))
+    unbuilt = []
     for declared in networks:
         settable = open_parameters([network for _, network in bases(module, declared)])
-        if all(parameter.default is not None for parameter in settable.values()):
+        waiting = [name for name, parameter in settable.items() if parameter.default is None]
+        if not waiting:
             problems.extend(elaborate(module, declared, {}, limits, ops=user_ops)[1])
-    return list(ArchError(problems).diagnostics)
+        elif faults := faulty_arguments(module, declared, limits, user_ops):
+            problems.extend(faults)
+        else:
+            own = {parameter.name.name for parameter in declared.parameters}
+            inherited = tuple(name for name in waiting if name not in own)
+            unbuilt.append(Unbuilt(declared, tuple(name for name in waiting if name in own), inherited))
+    return Findings(ArchError(problems).diagnostics, tuple(unbuilt))
 
 
 def load_module(spec: Spec, limits: Limits = DEFAULT_LIMITS) -> LoadedModule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from archdsl.source import Span
@@ -49,7 +50,8 @@ class Diagnostic:
 
     ``primary`` is where the fault is (None only where no text is involved, as with a missing file);
     ``labels`` are further places; ``notes`` are lines such as the chain of blocks it was built
-    through; ``help`` says what to do.
+    through; ``help`` says what to do. ``variants`` are the headers of networks, as ``base(width = 8)``, with
+    whose values and changes a base's text was built, the nearest first.
     """
 
     code: ErrorCode
@@ -59,6 +61,7 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     help: tuple[str, ...] = ()
     severity: Severity = "error"
+    variants: tuple[Span, ...] = ()
 
     @property
     def span(self) -> Span | None:
@@ -80,13 +83,16 @@ class ArchError(Exception):
 
 
 class Problems:
-    """Collects diagnostics; the same fault at the same place is kept once."""
+    """Collects diagnostics; a fault that shows again in a variant, or in a further use of a block, is kept once."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], Diagnostic] = {}
+        self._found: dict[tuple[object, ...], list[Diagnostic]] = {}
 
     def add(self, diagnostic: Diagnostic) -> None:
-        self._found.setdefault((diagnostic.code, _place(diagnostic)), diagnostic)
+        """Keeps it unless it repeats one that is there; drops those that repeat it."""
+        known = self._found.setdefault((diagnostic.code, _place(diagnostic)), [])
+        if not any(_repeats(diagnostic, each) for each in known):
+            known[:] = [*(each for each in known if not _repeats(each, diagnostic)), diagnostic]
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         for diagnostic in diagnostics:
@@ -97,10 +103,23 @@ class Problems:
             raise ArchError(self)
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        return iter(self._found.values())
+        return chain.from_iterable(self._found.values())
 
     def __len__(self) -> int:
-        return len(self._found)
+        return sum(map(len, self._found.values()))
+
+
+_OF_TEXT: tuple[ErrorCode, ...] = ("E201", "E202", "E203", "E206", "E207")
+"""Faults of how names are written: at one place they are one mistake, whatever it is built with."""
+
+
+def _repeats(later: Diagnostic, first: Diagnostic) -> bool:
+    """Whether one of two faults of a code and place is the other: said again, or in a variant of a base that has it."""
+    if later.code in _OF_TEXT and later.span:
+        return True
+    if later.variants == first.variants:
+        return later.message == first.message
+    return later.variants[: len(first.variants)] == first.variants
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int, int]:

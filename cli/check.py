@@ -14,7 +14,11 @@ from .common import LimitOption, NetworkOption, OpsOption, Request, request
 from .output import counted, rendered, say
 
 if TYPE_CHECKING:
+    from archdsl.compiler import Findings, Unbuilt
     from archdsl.diagnostics import Diagnostic
+
+MOST_LISTED = 5
+"""How many of the networks that were not built the last line names."""
 
 
 class Format(StrEnum):
@@ -35,14 +39,18 @@ def check(
     limit: LimitOption = None,
 ) -> None:
     """Report everything that is wrong with specs. Exits with 1 if anything is."""
-    diagnostics: list[Diagnostic] = []
+    from archdsl.diagnostics import Problems
+
+    found = Problems()
+    unbuilt: list[Unbuilt] = []
     checked = 0
     for spec in _spread(specs):
-        diagnostics.extend(_faults(request(spec, network, limits=limit, ops=ops)))
+        findings = _examined(request(spec, network, limits=limit, ops=ops))
+        found.extend(findings.diagnostics)
+        unbuilt.extend(findings.unbuilt)
         checked += 1
-    found = _distinct(diagnostics)
-    say(_formatted(found, checked, format))
-    if found:
+    say(_formatted(list(found), checked, unbuilt, format))
+    if len(found):
         raise typer.Exit(1)
 
 
@@ -55,26 +63,19 @@ def _spread(arguments: Iterable[str]) -> Iterator[str]:
             yield argument
 
 
-def _faults(asked: Request) -> Iterable[Diagnostic]:
-    import archdsl
+def _examined(asked: Request) -> Findings:
+    from archdsl import compiler
+    from archdsl.diagnostics import Diagnostic
 
     reference = asked.reference
     if isinstance(reference.spec, str) and Path(reference.spec).is_dir():
         help_ = "name a file, or a directory that holds some"
-        return [archdsl.Diagnostic("E001", f"there is no .arch file in {reference.shown}", help=(help_,))]
-    return archdsl.check(reference.spec, network=asked.network, limits=asked.limits, ops=asked.ops)
+        fault = Diagnostic("E001", f"there is no .arch file in {reference.shown}", help=(help_,))
+        return compiler.Findings((fault,))
+    return compiler.examine(reference.spec, network=asked.network, limits=asked.limits, ops=asked.ops)
 
 
-def _distinct(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Each fault once, though several specs may import the file that it is in."""
-    found: dict[object, Diagnostic] = {}
-    for diagnostic in diagnostics:
-        place = diagnostic.span.place if diagnostic.span else None
-        found.setdefault((diagnostic.code, place, diagnostic.message), diagnostic)
-    return list(found.values())
-
-
-def _formatted(diagnostics: list[Diagnostic], checked: int, format: Format) -> str:
+def _formatted(diagnostics: list[Diagnostic], checked: int, unbuilt: list[Unbuilt], format: Format) -> str:
     from archdsl.rendering import render_json, render_sarif
 
     if format is Format.JSON:
@@ -82,5 +83,29 @@ def _formatted(diagnostics: list[Diagnostic], checked: int, format: Format) -> s
     if format is Format.SARIF:
         return render_sarif(diagnostics)
     errors = counted(len(diagnostics), "error") if diagnostics else "no errors"
-    summary = f"{counted(checked, 'spec')} checked: {errors}\n"
+    summary = f"{counted(checked, 'spec')} checked: {errors}\n{_left_out(unbuilt)}"
     return (rendered(diagnostics, sys.stdout) + "\n" if diagnostics else "") + summary
+
+
+def _left_out(unbuilt: list[Unbuilt]) -> str:
+    """The line that says how many networks were not built, and what they wait for."""
+    if not unbuilt:
+        return ""
+    listed = [_waiting(each) for each in unbuilt[:MOST_LISTED]]
+    if len(unbuilt) > MOST_LISTED:
+        listed.append(f"{len(unbuilt) - MOST_LISTED} more")
+    return f"{counted(len(unbuilt), 'network')} not built: {'; '.join(listed)}\n"
+
+
+def _waiting(unbuilt: Unbuilt) -> str:
+    name = unbuilt.network.name.name
+    wanted = f"`{name}` waits for {_quoted(unbuilt.own)}" if unbuilt.own else f"`{name}` waits"
+    if not unbuilt.inherited or unbuilt.network.base is None:
+        return wanted
+    joined = " and for" if unbuilt.own else " for"
+    header = " ".join(unbuilt.network.base.span.text.split())
+    return f"{wanted}{joined} {_quoted(unbuilt.inherited)}, which `{header}` leaves open: only `--set` gives it"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

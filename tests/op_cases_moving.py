@@ -46,6 +46,16 @@ def reshaped(draw: st.DrawFn) -> Any:
     return {"sizes": draw(st.one_of(exact, exact, st.tuples(small(1, 9), small(1, 9))))}, (type_,)
 
 
+def reshape(arguments: Arguments, inputs: Types) -> nn.Module:
+    """Torch takes any sizes of as many elements; an image's are not to become tokens as they lie, nor the other way."""
+    sizes, (x,) = arguments["sizes"], inputs
+    output = TensorType.of(sizes)
+    turned = (x.layout, output.layout) in (("CHW", "LC"), ("LC", "CHW"), ("HWC", "CHW"))
+    if turned and all(1 < each.sizes[each.channel_axis or 0] < x.elements for each in (x, output)):
+        raise ValueError("the axes would be misread")
+    return Function(lambda x: torch.reshape(x, (x.shape[0], *sizes)))
+
+
 @st.composite
 def permuted(draw: st.DrawFn) -> Any:
     type_ = draw(any_layout())[0]
@@ -160,7 +170,7 @@ BORDER = st.tuples(*[small(0, 3)] * 4)
 
 MOVES: dict[str, Case] = {
     "flatten": Case(examples({}, any_layout()), function(lambda x: torch.flatten(x, 1))),
-    "reshape": Case(reshaped(), function(lambda x, sizes: torch.reshape(x, (x.shape[0], *sizes)))),
+    "reshape": Case(reshaped(), reshape),
     "permute": Case(permuted(), function(lambda x, axes: torch.permute(x, (0, *[axis + 1 for axis in axes])))),
     "channels_last": Case(examples({}, any_layout("CHW", "CL")), function(lambda x: torch.movedim(x, 1, -1))),
     "channels_first": Case(examples({}, any_layout("HWC", "LC")), function(lambda x: torch.movedim(x, -1, 1))),

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 import archdsl
+from archdsl import compiler
 from archdsl.analysis.cost import cost
 from archdsl.cli import build as build_command
 from archdsl.cli import common
@@ -420,7 +421,7 @@ class TestEnds:
         def broken(*_: object, **__: object) -> None:
             raise KeyError("lost")
 
-        monkeypatch.setattr(archdsl, "check", broken)
+        monkeypatch.setattr(compiler, "examine", broken)
         run = Run(capsys, "check", "good.arch")
         assert run.code == 70
         assert run.err.startswith("internal error: KeyError: 'lost'\n  at ")
@@ -432,7 +433,7 @@ class TestEnds:
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(archdsl, "check", interrupted)
+        monkeypatch.setattr(compiler, "examine", interrupted)
         run = Run(capsys, "check", "good.arch")
         assert (run.code, run.out, run.err) == (130, "", "")
 

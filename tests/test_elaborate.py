@@ -167,6 +167,14 @@ def test_keywords_of_sections_and_blocks_may_be_labels_and_wires() -> None:
     assert paths == ["stem", "head", "block.0", "stage.aux", "stage2", "add1"]
 
 
+def test_an_outputs_name_is_the_label_of_its_layer() -> None:
+    outputs = "a: conv(4, 3), b: top(2), c: relu, d: seq(bn), e: id, f: relu -> bn, g: relu + id"
+    graph = load(f"block top(n) {{ conv(n, 1) }}\noutput {outputs}")
+    found = [(o.name, graph.nodes[o.node].path) for o in graph.outputs]
+    named = [("a", "a"), ("b", "b.conv1"), ("c", "c"), ("d", "d.0")]
+    assert found == [*named, ("e", "input"), ("f", "bn1"), ("g", "add1")]
+
+
 class TestDefaults:
     def test_written_beats_body_beats_file_beats_network(self) -> None:
         declarations = (
@@ -276,6 +284,19 @@ class TestVariants:
         graph = archdsl.load(text, network="v", classes=7)
         assert graph.nodes[1].type.sizes[0] == 7
         assert shape(graph) == "7"
+
+    def test_outputs_of_a_variant_take_the_place_of_the_bases(self) -> None:
+        body = "a: conv(4, 3)\n stage s { conv(8, 3) }\n head { flatten }\n output y: id"
+        base = f"network base {{ input 3x8x8\n {body} }}\n"
+        text = base + (
+            "network v extends base { head { }\n output fine: @a, coarse: @s -> relu, both: conv(2, 1) }\n"
+            "network w extends v { output last: id }\n"
+            "network u = v\n"
+        )
+        found = {name: archdsl.load(text, network=name) for name in "vwu"}
+        outputs = {name: [(o.name, graph.nodes[o.node].path) for o in graph.outputs] for name, graph in found.items()}
+        assert outputs["v"] == outputs["u"] == [("fine", "a"), ("coarse", "relu1"), ("both", "both")]
+        assert outputs["w"] == [("last", "s.0")]
 
     def test_alias_keeps_the_other_parameters_open(self) -> None:
         graph = archdsl.load(VARIANTS + "network w = base(n = 3)", network="w", classes=4)

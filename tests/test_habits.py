@@ -42,9 +42,25 @@ def test_input_channels_are_left_out(written: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("written, meant", [
+    ("dwconv(8, 3)", "dwconv(3)"), ("conv(8, 8, 3)", "conv(8, 3)"), ("conv(8, 4, 3)", "conv(4, 3)"),
+    ("dwconv(8)", "dwconv(3)"), ("dwconv(8, stride = 2)", "dwconv(3)"), ("dwconv(64)", "dwconv(3)"),
+])  # fmt: skip
+def test_a_kernel_of_as_many_as_come_in_may_be_the_channels(written: str, meant: str) -> None:
+    assert f"`{meant}`" in help_of(written, "8x32x32")
+
+
+@pytest.mark.parametrize("written", ["conv(8, 4, 2)", "dwconv(8, 2)", "dwconv(6, 3)", "conv(16, 8, 3)"])
+def test_an_even_kernel_that_may_be_meant_gets_its_padding(written: str) -> None:
+    found = help_of(written, "8x32x32")
+    assert "padding = " in found
+    assert "channels" not in found
+
+
+@pytest.mark.parametrize("written, meant", [
     ("bn(64)", "bn"), ("bn(64, 0.1)", "bn"), ("ln2d(64)", "ln2d"), ("instance_norm(64)", "instance_norm"),
     ("channels_last -> ln(64)", "ln"), ("channels_last -> ln(64x256x256)", "ln"), ("gn(4, 64)", "gn(4)"),
     ("bn(64, eps = 1e-3)", "bn(eps = ...)"),
+    ("scale(64)", "scale"), ("channels_last -> scale(64)", "scale"), ("scale(in.channels)", "scale"),
 ])  # fmt: skip
 def test_norms_know_their_channels(written: str, meant: str) -> None:
     assert f"write `{meant}`" in help_of(written)
@@ -68,6 +84,9 @@ def test_an_eps_of_1_or_more_is_refused(kind: str, eps: float) -> None:
     ("conv(32, 64, 3, padding = 1)", "32x65x65"),
     ("dwconv(7, 1, 3)", "64x256x256"),
     ("gn(64)", "64x256x256"),
+    ("scale(value = 64)", "64x256x256"),
+    ("scale(32)", "64x256x256"),
+    ("conv(8, 1) -> scale(8)", "8x256x256"),
 ])  # fmt: skip
 def test_what_can_be_meant_is_taken_as_written(body: str, shape: str) -> None:
     graph = archdsl.load(f"network net {{\n input 64x256x256\n {body}\n}}\n")
@@ -90,6 +109,69 @@ def test_the_padding_offered_for_a_transposed_convolution_multiplies_the_size() 
     offered = help_of("conv_transpose(8, 4, stride = 2)").split("`")[1]
     graph = archdsl.load(f"network net {{\n input 8x16x16\n conv_transpose(8, 4, stride = 2, {offered})\n}}\n")
     assert str(graph.nodes[-1].type) == "8x32x32"
+
+
+@pytest.mark.parametrize("written, meant", [
+    ("reshape(32, 256)", "reshape(32x256)"),
+    ("reshape(in.height, 4 * 64)", "reshape(in.height x (4 * 64))"),
+    ("permute(1, 2, 0)", "permute([1, 2, 0])"),
+    ("adaptive_avgpool(7, 7)", "adaptive_avgpool(7x7)"),
+    ("concat([id, relu], 1)", "concat([id, relu])"),
+    ("concat([id, relu], dim = -3)", "concat([id, relu])"),
+    ("id / 2", "0.5 * id"),
+    ("id / 3", "(1.0 / 3) * id"),
+    ("relu / in.channels", "(1.0 / (in.channels)) * relu"),
+    ("id - 1", "-1 + id"),
+    ("id - in.channels", "-(in.channels) + id"),
+    ("id - -1", "1 + id"),
+    ("a: relu / 2", "0.5 * a: relu"),
+    ("relu * id / 2", "0.5 * relu * id"),
+    ("-conv(8, 3)", "-1.0 * conv(8, 3)"),
+    ("conv(8, 3) ** 2", "(conv(8, 3) -> (id * id))"),
+    ('"out"', '"out": id'),
+    ('"silu"', "silu"),
+])  # fmt: skip
+def test_what_is_offered_is_taken(written: str, meant: str) -> None:
+    before = "flatten -> " if "reshape" in written else ""
+    assert f"`{meant}`" in help_of(before + written, "8x32x32")
+    archdsl.load(f"network net {{\n input 8x32x32\n {before}{meant}\n}}\n")
+
+
+@pytest.mark.parametrize("written, meant", [
+    ("in.height * in.width x 8", "(in.height * in.width) x 8"),
+    ("8 x in.height * 32", "8 x (in.height * 32)"),
+    ("2 * 4x1024", "(2 * 4) x 1024"),
+    ("31 + 1 x 32 x 4 * 2", "(31 + 1) x 32 x (4 * 2)"),
+])  # fmt: skip
+def test_a_computed_size_stands_in_parentheses(written: str, meant: str) -> None:
+    assert help_of(f"flatten -> reshape({written})", "8x32x32") == f"write `{meant}`"
+    archdsl.load(f"network net {{\n input 8x32x32\n flatten -> reshape({meant})\n}}\n")
+
+
+def test_layers_are_no_sizes() -> None:
+    assert help_of("conv(8, relu x 3 + 1)") == ""
+    assert help_of("concat([id, relu], 2)").endswith("takes no axis")
+    assert "write" not in help_of("id % 2")
+
+
+@pytest.mark.parametrize("written, meant", [
+    ("upsample(2, mode = bilinear)", 'mode = "bilinear"'),
+    ("upsample(2, bicubc)", 'mode = "bicubic"'),
+    ("upsample(2, mode = linear)", 'mode = "bilinear"'),
+    ("conv(8, 3, init = kaiming_normal(mode = fan_out))", 'mode = "fan_out"'),
+    ("conv(8, 3, init = kaiming_normal(nonlinearity = relu))", 'nonlinearity = "relu"'),
+    ("default conv(padding_mode = reflect)\n conv(8, 3)", 'padding_mode = "reflect"'),
+])  # fmt: skip
+def test_texts_are_quoted(written: str, meant: str) -> None:
+    assert f"`{meant}`" in help_of(written)
+
+
+def test_initialisers_are_named() -> None:
+    assert help_of("conv(8, 3, init = kaiming)") == "did you mean `kaiming_normal` or `kaiming_uniform`?"
+    assert help_of("conv(8, 3, init = xavier(1))") == "did you mean `xavier_normal` or `xavier_uniform`?"
+    assert help_of("conv(8, 3, init = he_normal)") == "did you mean `kaiming_normal`?"
+    assert "xavier_normal" in help_of("conv(8, 3, init = glorot)")
+    assert help_of("let start = zeros\n conv(8, 3, init = strat)") == "did you mean `start`?"
 
 
 def test_other_slips_of_the_kind() -> None:

@@ -97,7 +97,7 @@ class TestWires:
         halves = "block halves { a: chunk(2, 0) }"
         assert help_of("E205", "h: halves\n@h.a", halves) == 'the step inside it is `@"h.a"`'
         assert diagnostics('h: halves\n@"h.a"', halves) == ()
-        assert "known: channels" in help_of("E205", "h: halves\n@h.b", halves)
+        assert "it has `.channels`, `.height`" in help_of("E205", "h: halves\n@h.b", halves)
 
 
 class TestUnusedLayers:

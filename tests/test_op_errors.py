@@ -135,7 +135,8 @@ def test_reshape_makes_no_channels_of_places(
 
 @pytest.mark.parametrize("layout, sizes, wanted", [
     ("CHW", (8, 1, 1), (2, 4)), ("CHW", (1, 4, 2), (8, 1)), ("LC", (1, 8), (2, 2, 2)), ("CHW", (8, 4, 2), (64,)),
-    ("CHW", (8, 4, 2), (4, 2, 8)), ("HWC", (4, 2, 8), (8, 8)), ("CL", (8, 4), (4, 8)),
+    ("CHW", (8, 4, 2), (4, 2, 8)), ("HWC", (4, 2, 8), (8, 8)), ("CL", (8, 4), (4, 8)), ("LC", (4, 8), (1, 4, 8)),
+    ("CHW", (8, 4, 2), (1, 64)), ("LC", (4, 8), (32, 1, 1)),
 ])  # fmt: skip
 def test_reshape_takes_what_has_one_order(layout: Layout, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     assert make("reshape", sizes=wanted).infer((TensorType(sizes, layout),)).sizes == wanted

@@ -268,7 +268,7 @@ def test_a_keyword_is_no_name(keyword: str) -> None:
 READINGS = [
     "conv -> bn + id", "a + b -> c", "a ++ b -> c -> d", "a -> b if c else d", "a if b else c -> d", "a -> b * c",
     "a + b ++ c", "a ++ b + c", "a + b - c ++ d", "a + b ++ c + d", "a ++ b - c + d", "n: a if b else c",
-    "a -> b - c -> d", "a -> b == c",
+    "a -> b - c -> d", "a -> b == c", "a -> n: b if c else d", "n: a if b else c -> d", "m: a -> n: b if c else d -> e",
 ]  # fmt: skip
 
 
@@ -286,7 +286,8 @@ BROKEN = [
     "if a = 3 { relu }", "default: relu", "'a': relu", '"a: relu', "3abc", "a < b < c", "relu; relu", "f(=3)", "@3",
     "stage 3 { relu }", "a.3", "[a for in b]", "default conv", "assert , b", "network n { relu }", "conv(] -> relu",
     "else { relu }", "seq relu", "if a { relu } elif b { relu }", "a => b", '"{a b}": relu', "f(a b)", "f(a = 1, 2)",
-    "conv(3))",
+    "conv(3))", "block b { f(3); }", "c{i}: relu", "@c{i}", "convs.{i}: relu", "stage a{i} { relu }", "output relu",
+    "relu if a",
 ]  # fmt: skip
 
 

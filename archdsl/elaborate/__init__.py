@@ -51,6 +51,18 @@ def elaborate(
     return (None if problems else graph), problems
 
 
+def faulty_arguments(
+    module: LoadedModule, network: syntax.Network, limits: Limits, ops: Mapping[str, type[Op]] = NO_OPS
+) -> list[Diagnostic]:
+    """What is wrong with the arguments of a network's bases, by their names and number; nothing is built."""
+    reporter = Reporter(limits)
+    try:
+        NetworkBuilder(Session(limits, reporter, ops)).planner.check_arguments(module, network)
+    except Fault as fault:
+        return [fault.diagnostic]
+    return []
+
+
 @contextmanager
 def _deep_stack(limits: Limits) -> Iterator[None]:
     """Stack for the deepest program within the limits."""

@@ -11,11 +11,15 @@ from archdsl.elaborate.builder import INVALID
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.layers import Applier
+from archdsl.elaborate.modules import LoadedModule
 from archdsl.elaborate.naming import Place
-from archdsl.elaborate.session import SectionOverride, Session
+from archdsl.elaborate.resolve import free_names
+from archdsl.elaborate.session import MISSING, SectionOverride, Session, variable
 from archdsl.elaborate.unused import UnusedLayers
 from archdsl.elaborate.values import FAILED, BlockValue, FunctionValue
 from archdsl.graph import Node, OutputRef
+
+_REACHED = 'what a section makes is reached by its path: `output features: @"layer1.0"`'
 
 
 class BodyRunner:
@@ -26,6 +30,7 @@ class BodyRunner:
         self.applier = applier
         self.evaluator = applier.evaluator
         self.unused = UnusedLayers(session.reporter)
+        self._read_themselves: dict[syntax.For, tuple[syntax.Let, ...]] = {}
         applier.bodies = self
         self._by_type: dict[type, Callable[[Any, Environment, Place, Node], Node]] = {
             syntax.Step: self._step,
@@ -97,11 +102,30 @@ class BodyRunner:
         return tensor
 
     def _for(self, statement: syntax.For, environment: Environment, place: Place, tensor: Node) -> Node:
+        self._refuse_starting_over(statement, environment)
         for item in self.evaluator.iterate(statement.iterable, environment):
             self.session.take_turns(1, statement)
             variables = self.evaluator.unpack(statement.names, item, statement.iterable.span)
             tensor = self.run(statement.body, environment.child(variables), place, tensor)
         return tensor
+
+    def _refuse_starting_over(self, statement: syntax.For, environment: Environment) -> None:
+        """Raises Fault E202 for ``let c = c * 2`` in a loop that has a ``c`` around it: no turn sees another's."""
+        found = self._read_themselves.get(statement)
+        if found is None:
+            found = self._read_themselves[statement] = _lets_that_read_themselves(statement, environment.module)
+        for let in found:
+            name = let.name.name
+            outside = environment.module.find(name)
+            if variable(environment, name) is MISSING and (outside is None or not isinstance(outside[1], syntax.Let)):
+                continue
+            raise self.session.reporter.fault(
+                "E202",
+                f"this `{name}` starts over at each turn: on the right stands the `{name}` from outside of the loop",
+                let.name.span,
+                help="name it otherwise; what changes from turn to turn is computed from the loop's variable, as in "
+                "`8 * 2 ** (i + 1)`",
+            )
 
     def _if(self, statement: syntax.If, environment: Environment, place: Place, tensor: Node) -> Node:
         for condition, body in statement.branches:
@@ -136,7 +160,12 @@ class BodyRunner:
 
     def _misplaced(self, statement: syntax.Statement, environment: Environment, place: Place, tensor: Node) -> Node:
         word = "input" if isinstance(statement, syntax.Input) else "output"
-        raise self.session.reporter.fault("E106", f"`{word}` stands in the body of a network", statement.span)
+        raise self.session.reporter.fault(
+            "E106",
+            f"`{word}` stands in the body of a network",
+            statement.span,
+            help=f"put it there; {_REACHED}" if word == "output" else "",
+        )
 
     # ---- sections --------------------------------------------------------------------------------
 
@@ -152,7 +181,11 @@ class BodyRunner:
         environment = override.environment.inside(place.names.wires)
         environment.entry = self.session.entry
         section = override.section
-        return self._run_section(section, self.section_name(section, environment), environment, place, tensor)
+        name = self.section_name(section, environment)
+        result = self._run_section(section, name, environment, place, tensor)
+        what = f"{section.kind} {name or ''}".strip()
+        self.session.reporter.replaced = f"the `{what}` that replaces the base's", section.span
+        return result
 
     def _run_section(
         self, section: syntax.Section, name: str | None, environment: Environment, place: Place, tensor: Node
@@ -172,6 +205,12 @@ class BodyRunner:
     def section_name(self, section: syntax.Section, environment: Environment) -> str | None:
         """The section's label with its interpolations filled in."""
         return None if section.label is None else self.evaluator.text(section.label, environment)
+
+
+def _lets_that_read_themselves(loop: syntax.For, module: LoadedModule) -> tuple[syntax.Let, ...]:
+    turns = {name.name for name in loop.names}
+    lets = [s for s in loop.body.statements if isinstance(s, syntax.Let) and s.parameters is None]
+    return tuple(let for let in lets if let.name.name not in turns and let.name.name in free_names(let.value, module))
 
 
 def section_key(section: syntax.Section, name: str | None) -> tuple[str, str]:

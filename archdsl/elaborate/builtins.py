@@ -9,13 +9,21 @@ from archdsl.elaborate.values import LAYERS, BuiltinValue, MergeValue, SharedVal
 
 
 class BadCall(Exception):
-    """A built-in function got what it cannot use; the caller adds the place."""
+    """A built-in function got what it cannot use; the caller adds the place.
+
+    It is that of the argument ``of`` or, by its position, of the argument or list's item ``item``, if one is to blame.
+    """
+
+    def __init__(self, message: str, item: int | None = None, of: object = None) -> None:
+        super().__init__(message)
+        self.item = item
+        self.of = of
 
 
 def _numbers(values: Sequence[object]) -> list[float]:
-    for value in values:
+    for position, value in enumerate(values):
         if not is_number(value):
-            raise BadCall(f"takes numbers, not {describe(value)}")
+            raise BadCall(f"takes numbers, not {describe(value)}", position)
     return list(values)  # type: ignore[arg-type]
 
 
@@ -25,7 +33,7 @@ def _number(value: object) -> float:
 
 def _items(value: object) -> Sequence[object]:
     if not isinstance(value, tuple | range):
-        raise BadCall(f"takes a list, not {describe(value)}")
+        raise BadCall(f"takes a list, not {describe(value)}", of=value)
     return value
 
 
@@ -68,9 +76,9 @@ def _concat(items: object) -> object:
 def _merge(operator: str, values: Sequence[object]) -> MergeValue:
     if not values:
         raise BadCall("takes at least one layer")
-    for value in values:
+    for position, value in enumerate(values):
         if not isinstance(value, LAYERS):
-            raise BadCall(f"takes layers, not {describe(value)}")
+            raise BadCall(f"takes layers, not {describe(value)}", position)
     return MergeValue(operator, tuple(values))
 
 

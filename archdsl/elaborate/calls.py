@@ -12,9 +12,18 @@ from archdsl import syntax
 from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, suggestion
-from archdsl.elaborate.habits import Written, hidden_channels, refusal_help, repetition_help, surplus_help
+from archdsl.elaborate.habits import (
+    Written,
+    channels_as_value,
+    hidden_channels,
+    joined_sizes,
+    refusal_help,
+    repetition_help,
+    surplus_help,
+)
 from archdsl.elaborate.values import (
     BlockValue,
+    DimsValue,
     Given,
     InitializerReference,
     InitializerValue,
@@ -22,10 +31,12 @@ from archdsl.elaborate.values import (
     OpReference,
     Rounded,
     describe,
+    is_number,
     whole,
 )
 from archdsl.graph import Node
 from archdsl.ops import OPS
+from archdsl.ops.arguments import LIST, shown
 from archdsl.ops.base import Op
 from archdsl.source import Span
 
@@ -44,14 +55,15 @@ class Arguments:
 
 
 def split_arguments(
-    evaluator: Evaluator, arguments: tuple[syntax.Argument, ...], environment: Environment
+    evaluator: Evaluator, arguments: tuple[syntax.Argument, ...], environment: Environment | None
 ) -> Arguments:
-    """Evaluates a call's arguments. Raises Fault E214 where a name is given twice."""
+    """Evaluates a call's arguments (without an environment: sorts them only). Raises Fault E214: a name given twice."""
     given = Arguments()
     for argument in arguments:
         if isinstance(argument.value, syntax.Labelled) and isinstance(argument.value.layer, _NEVER_LAYERS):
             raise _labelled(evaluator, argument.value)
-        value = Given(evaluator.evaluate(argument.value, environment), argument.value.span)
+        worth = None if environment is None else evaluator.evaluate(argument.value, environment)
+        value = Given(worth, argument.value.span)
         if argument.name is None:
             given.positional.append(value)
         elif argument.name.name in given.named:
@@ -161,9 +173,15 @@ class OpCalls:
         return found
 
     def make(
-        self, name: str, op_type: type[Op], arguments: tuple[syntax.Argument, ...], environment: Environment, call: Span
+        self,
+        name: str,
+        op_type: type[Op],
+        arguments: tuple[syntax.Argument, ...],
+        environment: Environment,
+        call: Span,
+        tensor: Node,
     ) -> tuple[Op, dict[str, Given]]:
-        """The op, and its arguments with their places. Raises Fault."""
+        """The op, and its arguments with their places; ``tensor`` is what comes in. Raises Fault."""
         given: Arguments | None = None
         matched: dict[str, Given] = {}
         if arguments:
@@ -175,19 +193,26 @@ class OpCalls:
         try:
             return self.evaluator.session.builder.op(op_type, values), merged
         except (ValidationError, TypeError) as error:
-            raise self._refused(name, merged, call, error, given.positional if given else []) from None
+            raise self._refused(name, merged, call, error, given.positional if given else [], tensor) from None
 
     def refuse_hidden_channels(
         self, reference: OpReference, arguments: tuple[syntax.Argument, ...], given: Mapping[str, Given], tensor: Node
     ) -> None:
-        """Raises Fault E215 where a convolution's arguments are those of PyTorch, input channels first."""
-        padding = given.get("padding")
-        if tensor.id < 0 or padding is None:
+        """Raises Fault E215 where arguments are those of PyTorch, with the channels, and mean something else here."""
+        channels = _channels(tensor)
+        if channels is None:
             return
         names = zip(self.fields(reference.op), arguments, strict=False)
         positional = written(given[name] for name, argument in names if argument.name is None)
-        help_ = hidden_channels(reference.name, positional, padding.value, tensor.type.sizes[0])
-        if help_:
+        if reference.name == "scale":
+            if channels_as_value(positional, channels):
+                message = f"`scale` would start at the value {channels}, which is the number of channels"
+                help_ = f"the channels are known: write `scale`; if it is meant, `scale(value = {positional[0].text})`"
+                raise self.evaluator.fault("E215", message, given["value"].span, help=help_)
+            return
+        padding = given.get("padding")
+        help_ = hidden_channels(reference.name, positional, padding.value, channels) if padding else ""
+        if help_ and padding:
             kernel = given["kernel_size"]
             message = f"`{reference.name}` would have a kernel of {kernel.value} with a padding of {padding.value}"
             raise self.evaluator.fault("E215", message, kernel.span, help=f"{help_}; if it is meant, name the kernel")
@@ -283,17 +308,28 @@ class OpCalls:
         return next((f[1] for f in found if f is not None and isinstance(f[1], syntax.Block)), None)
 
     def _refused(
-        self, name: str, given: Mapping[str, Given], call: Span, error: Exception, positional: list[Given]
+        self, name: str, given: Mapping[str, Given], call: Span, error: Exception, positional: list[Given], tensor: Node
     ) -> Fault:
         """The fault for the first argument that the op refuses; those for the others are reported already."""
         if not isinstance(error, ValidationError):
             return self.evaluator.fault("E215", f"`{name}` cannot take these arguments", call)
         first, *others = [
-            refused_argument(self.evaluator, name, given, call, each, positional) for each in error.errors()
+            refused_argument(self.evaluator, name, given, call, each, positional, _channels(tensor))
+            for each in _one_an_argument(error)
         ]
         for fault in others:
             self.evaluator.session.reporter.report(fault)
         return first
+
+
+def _one_an_argument(error: ValidationError) -> list[Any]:
+    """Pydantic's errors; of those for one argument that may be of several types the one that came furthest."""
+    found: dict[object, Any] = {}
+    for each in error.errors():
+        argument = each["loc"][0] if each["loc"] else ""
+        if argument not in found or len(each["loc"]) > len(found[argument]["loc"]):
+            found[argument] = each
+    return list(found.values())
 
 
 def refused_argument(
@@ -303,33 +339,81 @@ def refused_argument(
     call: Span,
     error: Any,
     positional: Iterable[Given] = (),
+    channels: int | None = None,
 ) -> Fault:
     """The fault for one of pydantic's errors: E211 for a missing argument, else E215."""
     argument = str(error["loc"][0]) if error["loc"] else ""
-    if error["type"] == "missing":
+    if error["type"] == "missing" and len(error["loc"]) == 1:
         return evaluator.fault("E211", f"`{callee}` needs the argument `{argument}`", call)
     value = given.get(argument)
     worth = value.value if value else None
     if isinstance(worth, LayerValue) and isinstance(worth.expression, syntax.Labelled):
         help_ = _by_name(worth.expression)
+    elif isinstance(worth, LayerValue) and _makes_sizes(evaluator, worth.expression, worth.environment):
+        help_ = f"write `{joined_sizes(_sizes_of(worth.expression))}`"
     else:
-        help_ = refusal_help(callee, written(positional), error, worth)
+        refused = written([value])[0] if value else None
+        help_ = refusal_help(callee, written(positional), error, refused, channels)
     place = value.span if value and value.span else call
     return evaluator.fault("E215", refusal(callee, argument, error, value), place, help=help_)
+
+
+def _makes_sizes(evaluator: Evaluator, expression: syntax.Expression, environment: Environment) -> bool:
+    """Whether it is numbers alone, of which some are sizes: ``height * width x channels``."""
+    if isinstance(expression, syntax.Chain) and expression.operators[0] in _ARITHMETIC:
+        return all(_makes_sizes(evaluator, operand, environment) for operand in expression.operands)
+    value = evaluator.evaluate(expression, environment)
+    return is_number(value) or isinstance(value, DimsValue)
+
+
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%"})
+
+
+def _sizes_of(expression: syntax.Expression) -> list[str]:
+    """The sizes that ``height * width x channels`` is meant to be: ``height * width`` and ``channels``."""
+    if isinstance(expression, syntax.Dims):
+        return [str(size) for size in expression.sizes]
+    if not isinstance(expression, syntax.Chain):
+        return [expression.span.text]
+    if expression.operators[0] == "x":
+        return [size for operand in expression.operands for size in _sizes_of(operand)]
+    sizes = _sizes_of(expression.operands[0])
+    for operator, operand in zip(expression.operators, expression.operands[1:], strict=True):
+        first, *others = _sizes_of(operand)
+        sizes = [*sizes[:-1], f"{sizes[-1]} {operator} {first}", *others]
+    return sizes
+
+
+def _channels(tensor: Node) -> int | None:
+    """The channels of a tensor, where it has such."""
+    axis = tensor.type.channel_axis if tensor.id >= 0 else None
+    return None if axis is None else tensor.type.sizes[axis]
 
 
 def refusal(callee: str, argument: str, error: Any, given: Given | None) -> str:
     """One of pydantic's errors in the words of the language."""
     if not argument:
         return f"`{callee}`: {error['msg']}"
-    got = ", not " + describe(given.value) if given is not None else ""
+    item = _refused_item(given.value, error) if given is not None and isinstance(given.value, tuple) else []
+    got = ", not " + describe(*item or [given.value]) if given is not None else ""
     if given is not None and isinstance(given.value, Rounded):
         got += ": rounded numbers are for asserts"
     wanted = _WANTED.get(error["type"])
     if wanted is not None:
-        return f"`{argument}` of `{callee}` is {wanted.format(**error.get('ctx', {}))}{got}"
+        context = {"wanted": LIST, **error.get("ctx", {})}
+        return f"{'an item of ' if item else ''}`{argument}` of `{callee}` is {wanted.format(**context)}{got}"
     text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return f"`{argument}` of `{callee}`: {text}" + (f" (it is {describe(given.value)})" if given else "")
+
+
+def _refused_item(items: tuple[object, ...], error: Any) -> list[object]:
+    """The item of a list that was refused, if it was one: pydantic says where, the types of ``ops.arguments`` what."""
+    if isinstance(items, DimsValue) or error["type"] in ("tuple_type", "missing"):
+        return []
+    *_, place = error["loc"]
+    if isinstance(place, int):
+        return [items[place]]
+    return [each for each in items if shown(each) == error.get("ctx", {}).get("value")][:1]
 
 
 _WANTED: dict[str, str] = {
@@ -338,7 +422,10 @@ _WANTED: dict[str, str] = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "a string",
-    "tuple_type": "sizes such as `3` or `1x7`",
+    "tuple_type": "{wanted}",
+    "too_short": "a list of more items",
+    "missing": "a list of more items",
+    "too_long": "a list of at most {max_length}",
     "finite_number": "a finite number",
     "greater_than": "above {gt}",
     "greater_than_equal": "at least {ge}",

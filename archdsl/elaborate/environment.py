@@ -40,11 +40,30 @@ class Wires:
         return None
 
     def names(self) -> Iterator[str]:
-        """Every reachable name of this scope and those around it."""
+        """Every name that a step has in this scope and those around it."""
         wires: Wires | None = self
         while wires is not None:
             yield from wires.steps
             wires = wires.parent
+
+    def paths(self) -> Iterator[tuple[str, DoneStep]]:
+        """Every step that is reached, by its path; those of this scope and of the scopes around it first."""
+        inside: list[tuple[str, Wires]] = []
+        wires: Wires | None = self
+        while wires is not None:
+            inside.append(("", wires))
+            wires = wires.parent
+        for before, wires in inside:
+            for name, step in wires.steps.items():
+                yield before + name, step
+                if step.inside is not None:
+                    inside.append((f"{before}{name}.", step.inside))
+
+    def fails(self, path: str) -> bool:
+        """Whether a step that failed stands at the path or leads to it."""
+        parts = path.split(".")
+        found = (self.find(".".join(parts[:count])) for count in range(1, len(parts) + 1))
+        return any(step is not None and step.node.id < 0 for step in found)
 
     def _resolve(self, path: str) -> DoneStep | None:
         """``a.b.c`` may be the step ``a.b`` and in it ``c``: the longest label wins."""

@@ -10,6 +10,7 @@ from archdsl.elaborate.calls import Initializers
 from archdsl.elaborate.environment import DoneStep, Environment
 from archdsl.elaborate.faults import Fault, Poisoned, suggestion
 from archdsl.elaborate.functions import Functions
+from archdsl.elaborate.naming import wire
 from archdsl.elaborate.operators import Operators, length_of
 from archdsl.elaborate.session import MISSING, Session, Unevaluated, wire_help
 from archdsl.elaborate.values import (
@@ -123,6 +124,8 @@ class Evaluator:
         path = self.text(expression.path, environment)
         step = environment.wires.find(path)
         if step is None:
+            if environment.wires.fails(path):
+                raise Poisoned
             help_ = wire_help(self.session, path, expression.span, environment)
             raise self.fault("E204", f"no step named `{path}` is done here", expression.span, help=help_)
         return step
@@ -148,13 +151,14 @@ class Evaluator:
         found = _tensor_attribute(value.node, name)
         if found is None:
             type_ = value.node.type
+            has = [each for each in _TENSOR_ATTRIBUTES if _tensor_attribute(value.node, each) is not None]
             raise self.fault(
                 "E205",
                 f"a tensor of shape {type_} ({type_.layout}) has no `.{name}`",
                 expression.name.span,
                 help=self._path_help(expression, environment)
-                or suggestion(name, _TENSOR_ATTRIBUTES)
-                or "known: " + ", ".join(_TENSOR_ATTRIBUTES),
+                or suggestion(name, has)
+                or f"it has {', '.join(f'`.{each}`' for each in has)}",
             )
         return found
 
@@ -163,7 +167,7 @@ class Evaluator:
         if not isinstance(expression.value, syntax.Wire):
             return ""
         path = f"{self.text(expression.value.path, environment)}.{expression.name.name}"
-        return f'the step inside it is `@"{path}"`' if environment.wires.find(path) else ""
+        return f"the step inside it is `{wire(path)}`" if environment.wires.find(path) else ""
 
     # ---- literals --------------------------------------------------------------------------------
 
@@ -290,16 +294,18 @@ class Evaluator:
     def _unary(self, expression: syntax.Unary, environment: Environment) -> object:
         if expression.operator == "not":
             return not self.condition(expression.operand, environment)
-        value = self.number(expression.operand, environment)
+        value = self.number(expression.operand, environment, "to change a layer's sign write `-1.0 * {}`")
         return -value
 
-    def number(self, expression: syntax.Expression, environment: Environment) -> int | float:
-        """A number. Raises Fault E225 for layers, E221 for the rest."""
+    def number(self, expression: syntax.Expression, environment: Environment, layer_help: str = "") -> int | float:
+        """A number. Raises Fault E225 for layers, E221 for the rest; in ``layer_help``, ``{}`` stands for the layer."""
         value = self.evaluate(expression, environment)
         if is_number(value):
             return value  # type: ignore[return-value]
         if isinstance(value, LAYERS) and not isinstance(value, DimsValue):
-            raise self.fault("E225", f"a number is needed here, and this is {describe(value)}", expression.span)
+            help_ = layer_help.format(expression.span.text)
+            message = f"a number is needed here, and this is {describe(value)}"
+            raise self.fault("E225", message, expression.span, help=help_)
         raise self.fault("E221", f"a number is needed here, and this is {describe(value)}", expression.span)
 
     def integer(self, expression: syntax.Expression, environment: Environment, what: str) -> int:
@@ -314,7 +320,9 @@ class Evaluator:
             start = self.integer(expression.left, environment, "the start of a range")
             return range(start, self.integer(expression.right, environment, "the end of a range"))
         if expression.operator == "**":
-            base = self.number(expression.left, environment)
+            is_square = isinstance(expression.right, syntax.Constant) and expression.right.value == 2
+            squared = "the square of what a layer makes is `({} -> (id * id))`" if is_square else ""
+            base = self.number(expression.left, environment, squared)
             return self.operators.power(base, self.number(expression.right, environment), expression.span)
         left = self.evaluate(expression.left, environment)
         right = self.evaluate(expression.right, environment)
@@ -332,9 +340,17 @@ class Evaluator:
         for position in range(len(expression.operators)):
             right = self.evaluate(expression.operands[position + 1], environment)
             if isinstance(right, LAYERS):
+                if isinstance(value, tuple | range):
+                    raise self._list_with_layer(expression, position, right)
                 return LayerValue(expression, environment)
             value = self.operators.apply(expression, position, value, right)
         return value
+
+    def _list_with_layer(self, expression: syntax.Chain, position: int, layer: object) -> Fault:
+        operator, operand = expression.operators[position], expression.operands[position + 1]
+        message = f"`{operator}` has a list on its left and {describe(layer)} on its right"
+        help_ = f"to add it to the list write `++ [{operand.span.text}]`" if operator == "++" else ""
+        return self.fault("E221", message, operand.span, help=help_)
 
     def _logic(self, expression: syntax.Chain, environment: Environment) -> bool:
         stop = expression.operators[0] == "or"

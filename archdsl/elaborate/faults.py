@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, ErrorCode, Label, Problems
 from archdsl.limits import Limits
@@ -28,6 +29,8 @@ ALIASES: dict[str, str] = {
     "channels": "out_channels", "filters": "out_channels", "kernel": "kernel_size", "ksize": "kernel_size",
     "size": "kernel_size", "strides": "stride", "pad": "padding", "group": "groups", "use_bias": "bias",
     "ceil_mode": "ceil", "features": "out_features", "units": "out_features", "rate": "p", "prob": "p",
+    "he_normal": "kaiming_normal", "he_uniform": "kaiming_uniform", "glorot_normal": "xavier_normal",
+    "glorot_uniform": "xavier_uniform", "truncated_normal": "trunc_normal",
     "num_classes": "classes", "n_classes": "classes", "epsilon": "eps", "weight_init": "init", "inputs": "in",
     "input": "in",
 }  # fmt: skip
@@ -50,6 +53,14 @@ class Stopped(Exception):
     """A limit is reached, or there are too many problems already: no use in going on."""
 
 
+class Level(NamedTuple):
+    """One of the networks that are built on one another; ``header`` is what it says of its base: ``base(8)``."""
+
+    name: str
+    text: Span
+    header: Span | None
+
+
 class Reporter:
     """Collects faults with the chain of blocks and calls that led to them."""
 
@@ -57,6 +68,12 @@ class Reporter:
         self.limits = limits
         self.problems = Problems()
         self.chain: list[tuple[str, Span]] = []
+        self.networks: list[Level] = []
+        """The network that is built, its base, the base of that and so on."""
+        self.replaced: tuple[str, Span] | None = None
+        """The last section that a variant has put in place of its base's: what it is called, and where it stands."""
+        self.settings = ""
+        """The parameters set from outside, as a line says them."""
         self.shape_help = ""
         """What the first fault of shapes may come from, beside its own help."""
 
@@ -73,8 +90,10 @@ class Reporter:
     ) -> Fault:
         """The fault, to be raised by the caller: ``raise self.fault(...)``."""
         primary = Label(span, mark) if span else None
-        notes = (*notes, *self._chain_notes())
-        return Fault(Diagnostic(code, message, primary, labels, notes, (help,) if help else ()))
+        variants = self._variants(self.chain[0][1] if self.chain else span)
+        notes = (*notes, *self._chain_notes(), *self._variant_notes(variants))
+        headers = tuple([header for _, header in variants])
+        return Fault(Diagnostic(code, message, primary, labels, notes, (help,) if help else (), variants=headers))
 
     def report(self, fault: Fault) -> None:
         diagnostic = fault.diagnostic
@@ -94,15 +113,36 @@ class Reporter:
         finally:
             self.chain.pop()
 
+    def _variants(self, site: Span | None) -> list[tuple[str, Span]]:
+        """The variants by whose values and changes a base was built, where ``site`` stands in the base's text."""
+        if site is None or len(self.networks) < 2:
+            return []
+        own = next((i for i, level in enumerate(self.networks) if holds(level.text, site)), len(self.networks) - 1)
+        return [(level.name, level.header) for level in reversed(self.networks[:own]) if level.header]
+
+    def _variant_notes(self, variants: list[tuple[str, Span]]) -> Iterator[str]:
+        if variants and self.replaced:
+            what, span = self.replaced
+            yield f"after {what}, {span.place}"
+        yield from (_use(name, header) for name, header in variants)
+        if self.settings:
+            yield f"with {self.settings}"
+
     def _chain_notes(self) -> tuple[str, ...]:
-        uses = [
-            f"while building {_shortened(what)}: {_one_line(span.text)}, {span.place}"
-            for what, span in reversed(self.chain)
-        ]
+        uses = [_use(what, span) for what, span in reversed(self.chain)]
         if len(uses) > MAX_CHAIN_NOTES:
             half = MAX_CHAIN_NOTES // 2
             uses = [*uses[:half], f"... {len(uses) - 2 * half} more ...", *uses[-half:]]
         return tuple(uses)
+
+
+def _use(what: str, span: Span) -> str:
+    return f"while building {_shortened(what)}: {_one_line(span.text)}, {span.place}"
+
+
+def holds(outer: Span, inner: Span) -> bool:
+    """Whether one place is inside another."""
+    return outer.source is inner.source and outer.start <= inner.start and inner.end <= outer.end
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

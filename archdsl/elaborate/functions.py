@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archdsl import syntax
-from archdsl.diagnostics import ErrorCode
+from archdsl.diagnostics import ErrorCode, Label
 from archdsl.elaborate.builtins import BadCall
-from archdsl.elaborate.calls import bind_parameters, split_arguments
+from archdsl.elaborate.calls import Arguments, bind_parameters, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
+from archdsl.elaborate.habits import axis_help
 from archdsl.elaborate.operators import length_of
-from archdsl.elaborate.values import LAYERS, BuiltinValue, FunctionValue, InitializerReference, describe
+from archdsl.elaborate.values import (
+    LAYERS,
+    BuiltinValue,
+    FunctionValue,
+    InitializerReference,
+    LayerValue,
+    MergeValue,
+    describe,
+)
 from archdsl.limits import how_to_raise
 from archdsl.source import Span
 
@@ -86,14 +97,42 @@ class Functions:
         positional = [value.value for value in given.positional]
         named = {name: value.value for name, value in given.named.items()}
         try:
-            return callee.call(*positional, **named)
+            result = callee.call(*positional, **named)
+            if isinstance(result, MergeValue):
+                result = replace(result, spans=_item_spans(expression, [*positional, *named.values()]))
+            return result
         except BadCall as error:
-            raise self.fault("E215", f"`{callee.name}` {error}", expression.span) from None
+            place = _to_blame(error, expression, given)
+            layer = error.of.expression.span if isinstance(error.of, LayerValue) else place
+            labels = (Label(layer, "this layer"),) if layer != place else ()
+            raise self.fault("E215", f"`{callee.name}` {error}", place, labels=labels) from None
         except TypeError:
             help_ = ""
-            if len(positional) > 1 and not named and callee.name in ("sum", "product", "concat", "len", "enumerate"):
+            if callee.name in ("sum", "product", "concat") and positional and isinstance(positional[0], tuple):
+                axis = [*positional, *named.values()][1]
+                help_ = axis_help(callee.name, expression.arguments[0].value.span.text, axis)
+            elif len(positional) > 1 and not named and callee.name in ("sum", "product", "concat", "len", "enumerate"):
                 help_ = f"give a list: `{callee.name}([{', '.join(a.value.span.text for a in expression.arguments)}])`"
             message = f"`{callee.name}` does not take these arguments"
             raise self.fault("E211", message, expression.span, help=help_) from None
         except (ValueError, OverflowError) as error:
             raise self.fault("E215", f"`{callee.name}` has no value here: {error}", expression.span) from None
+
+
+def _to_blame(error: BadCall, call: syntax.Call, given: Arguments) -> Span:
+    """The argument, or the item of a list, that a built-in function cannot use; the call where it is none alone."""
+    for value in (*given.positional, *given.named.values()):
+        if error.of is not None and value.value is error.of and value.span is not None:
+            return value.span
+    spans = _item_spans(call, [value.value for value in given.positional])
+    return spans[error.item] if error.item is not None and error.item < len(spans) else call.span
+
+
+def _item_spans(call: syntax.Call, given: Sequence[object]) -> tuple[Span, ...]:
+    """Where the items are written that a built-in function got, as arguments or in a list."""
+    if len(given) != 1 or not isinstance(given[0], tuple):
+        return tuple([argument.value.span for argument in call.arguments])
+    listed = call.arguments[0].value
+    if isinstance(listed, syntax.ListOf):
+        return tuple([item.span for item in listed.items])
+    return tuple([item.expression.span if isinstance(item, LayerValue) else listed.span for item in given[0]])

@@ -12,9 +12,9 @@ from archdsl.elaborate.calls import OpCalls, bind_parameters, split_arguments
 from archdsl.elaborate.environment import DoneStep, Environment, Wires
 from archdsl.elaborate.expressions import Evaluator
 from archdsl.elaborate.faults import Fault, Poisoned
-from archdsl.elaborate.habits import MIN_HIDING
+from archdsl.elaborate.habits import may_hide
 from archdsl.elaborate.merges import Merger
-from archdsl.elaborate.naming import Names, Place
+from archdsl.elaborate.naming import Names, Place, StepLabel
 from archdsl.elaborate.repeats import Repeater
 from archdsl.elaborate.scopes import Scopes
 from archdsl.elaborate.session import Session
@@ -141,7 +141,8 @@ class Applier:
         name = self.evaluator.text(expression.label, environment)
         self._check_label(name, expression.label)
         try:
-            return self.apply(expression.layer, environment, place, tensor, name)
+            label = StepLabel(name, expression.label.span)
+            return self.apply(expression.layer, environment, place, tensor, label)
         except (Fault, Poisoned):
             place.names.wires.steps.setdefault(name, DoneStep(INVALID))
             raise
@@ -235,9 +236,16 @@ class Applier:
         """The fault for a value where a layer is needed."""
         hint = "an op has a name: `conv(64, 3)`, and `id` does nothing" if is_number(value) else ""
         if isinstance(value, str):
-            hint = 'a string is no layer: set a parameter from Python by `set_texts={"act": "silu"}`'
+            hint = self._string_help(value, span)
         code = "E224" if is_number(value) else "E221"
         return self.fault(code, f"a layer is needed here, and this is {describe(value)}", span, help=hint)  # type: ignore[arg-type]
+
+    def _string_help(self, value: str, span: Span) -> str:
+        if not span.text.startswith('"'):
+            return 'a string is no layer: set a parameter from Python by `set_texts={"act": "silu"}`'
+        if isinstance(self.session.known(value), OpReference):
+            return f"an op is written without quotes: `{value}`"
+        return f"a label needs a layer behind it: `{span.text}: id`"
 
     def pass_on(self, node: Node, place: Place, environment: Environment, label: str | None) -> Node:
         """A tensor that exists already; a label names it and may be given again."""
@@ -255,8 +263,11 @@ class Applier:
             result = self._merge_value(value, span, environment, inner, tensor, None)
             self.scopes.record(label, DoneStep(result, wires), place, environment)
             return result
-        operands = [self.apply_value(layer, span, environment, place, tensor, None) for layer in value.layers]
-        return self.merger.merge(value.operator, operands, [span] * len(operands), place, span)
+        operands = [
+            self.apply_value(layer, at, environment, place, tensor, None)
+            for layer, at in zip(value.layers, value.spans, strict=True)
+        ]
+        return self.merger.merge(value.operator, operands, list(value.spans), place, span)
 
     def _demand(self, sizes: DimsValue, span: Span, tensor: Node) -> None:
         if tensor.id < 0 or tensor.type.sizes == tuple(sizes) or not self._demands_hold(span):
@@ -302,8 +313,8 @@ class Applier:
             arguments = arguments[1:]
         name = self.scopes.step_name(place, op_type.step_name, label, span)
         try:
-            op, given = self.op_calls.make(reference.name, op_type, arguments, environment, span)
-            if len(arguments) >= MIN_HIDING:
+            op, given = self.op_calls.make(reference.name, op_type, arguments, environment, span, tensor)
+            if may_hide(reference.name, len(arguments)):
                 self.op_calls.refuse_hidden_channels(reference, arguments, given, tensor)
             is_failed = any(node.id < 0 for node in (tensor, *inputs))
             node = INVALID if is_failed else self.steps.add(op, inputs, name, place, span, given)
@@ -383,6 +394,6 @@ class Applier:
         self, section: syntax.Section, name: str, environment: Environment, place: Place, tensor: Node
     ) -> Node:
         """A section whose name is a scope; its steps are named by position."""
-        self.scopes.claim(place, section.kind, name, section.span)
+        self.scopes.claim(place, section.kind, name, section.label.span if section.label else section.span)
         inner, wires = self.scopes.open(section.kind, name, name, place, environment, section.span, positional=True)
         return self._close(section.body, environment.inside(wires), inner, place, name, tensor, environment)

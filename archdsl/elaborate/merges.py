@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdsl import syntax
-from archdsl.diagnostics import Label
+from archdsl.diagnostics import ErrorCode, Label
 from archdsl.elaborate.builder import INVALID
 from archdsl.elaborate.environment import Environment
-from archdsl.elaborate.faults import Fault, Poisoned
+from archdsl.elaborate.faults import Fault, Poisoned, holds
 from archdsl.elaborate.naming import Place
 from archdsl.elaborate.values import LAYERS, OpReference, describe, is_number
 from archdsl.graph import Node
 from archdsl.ops import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
 from archdsl.ops.base import Op, OpError
+from archdsl.parser.mixing import LONGEST_OPERAND
 from archdsl.source import Span
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _ALWAYS_LAYERS = (
     syntax.Flow, syntax.Labelled, syntax.Braces, syntax.Sequence, syntax.Wire, syntax.BlockInput
 )  # fmt: skip
 """Layers by their form; anything else may turn out to be a number."""
+
+MAX_FACTOR_DIGITS = 7
+"""A factor with more characters is written as a quotient in a help."""
 
 
 class Merger:
@@ -75,7 +79,7 @@ class Merger:
         if isinstance(right, Node):
             return self._number_first(operator, left, right, spans, place, chain.span)
         if isinstance(left, Node):
-            raise self._number_last(operator, right, spans)
+            raise self._number_last(chain, position, right, spans)
         return self.applier.evaluator.operators.apply(chain, position, left, right)
 
     def _number_first(
@@ -93,7 +97,12 @@ class Merger:
         op = self.applier.session.builder.op(_WITH_NUMBER[operator], {"value": float(number)})  # type: ignore[arg-type]
         return self._add(op, [tensor], [spans[2]], place, span)
 
-    def _number_last(self, operator: str, number: object, spans: tuple[Span, Span, Span]) -> Fault:
+    def _number_last(self, chain: syntax.Chain, position: int, number: object, spans: tuple[Span, Span, Span]) -> Fault:
+        operator, left = chain.operators[position], chain.operands[position]
+        is_repeat = isinstance(left, syntax.Chain) and left.operators[0] == "x"
+        if operator not in _MERGES and not (operator == "-" and is_repeat):
+            right = chain.operands[position + 1]
+            return self._no_such_merge(operator, spans[1], _number_first_help(operator, number, right, spans[0].text))
         scaled = f"the number comes first: `{_as_float(number)} * ...`"
         is_count = isinstance(number, int) and number >= 0
         offered = {
@@ -105,11 +114,12 @@ class Merger:
         message = f"`{operator}` needs a layer on its right, and this is the number {number}"
         return self.applier.fault(code, message, spans[2], help=offered.get(operator, ""))  # type: ignore[arg-type]
 
-    def _no_such_merge(self, operator: str, span: Span) -> Fault:
+    def _no_such_merge(self, operator: str, span: Span, with_number: str = "") -> Fault:
         hint = "layers merge by `+`, `++` and `*`"
         if operator == "-":
             hint += "; to subtract write `f + (-1.0 * g)`"
-        return self.applier.fault("E221", f"layers have no `{operator}`", span, help=hint)
+        code: ErrorCode = "E224" if operator == "-" and with_number else "E221"
+        return self.applier.fault(code, f"layers have no `{operator}`", span, help=with_number or hint)
 
     def merge(
         self,
@@ -177,16 +187,36 @@ class Merger:
         self, error: OpError, operands: list[Node], spans: list[Span], span: Span, entry: Node | None
     ) -> Fault:
         at = error.operand if error.operand is not None else len(operands) - 1
+        merged = () if holds(span, spans[at]) else (Label(span, "merged here"),)
         if len(set(spans)) < len(spans):
             listed = ", ".join(str(node.type) for node in operands)
+            mark, notes = f"item {at} (from 0) makes {operands[at].type}", (f"the shapes: {listed}",)
             return self.applier.fault(
-                error.code, error.message, span, notes=(f"the shapes: {listed}",), help=error.help
+                error.code, error.message, spans[at], mark=mark, labels=merged, notes=notes, help=error.help
             )
         texts = [
             f"{node.type}: the tensor that entered the block" if node is entry else str(node.type) for node in operands
         ]
-        labels = tuple(Label(place, text) for i, (text, place) in enumerate(zip(texts, spans, strict=True)) if i != at)
-        return self.applier.fault(error.code, error.message, spans[at], mark=texts[at], labels=labels, help=error.help)
+        others = tuple(Label(place, text) for i, (text, place) in enumerate(zip(texts, spans, strict=True)) if i != at)
+        return self.applier.fault(
+            error.code, error.message, spans[at], mark=texts[at], labels=(*others, *merged), help=error.help
+        )
+
+
+def _number_first_help(operator: str, number: Any, right: syntax.Expression, left: str) -> str:
+    """``0.5 * id`` for ``id / 2``, ``(1.0 / n) * id`` for ``id / n``, ``-1 + id`` for ``id - 1``."""
+    if operator not in ("-", "/") or (operator == "/" and number == 0):
+        return ""
+    layer = left if len(left) <= LONGEST_OPERAND and "++" not in left and "\n" not in left else "..."
+    literal = right.operand if isinstance(right, syntax.Unary) else right
+    is_literal = isinstance(literal, syntax.Constant)
+    written = right.span.text if isinstance(right, syntax.Name | syntax.Group) else f"({right.span.text})"
+    if operator == "-":
+        return f"to subtract a number write `{-number if is_literal else f'-{written}'} + {layer}`"
+    factor = str(1 / number)
+    if not is_literal or len(factor) > MAX_FACTOR_DIGITS:
+        factor = f"(1.0 / {number if is_literal else written})"
+    return f"to divide write `{factor} * {layer}`"
 
 
 def _as_float(number: object) -> float:

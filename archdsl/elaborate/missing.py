@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from archdsl import syntax
 from archdsl.bundled_specs import bundled_file, bundled_paths
 from archdsl.elaborate.faults import ALIASES, nearest, suggestion
+from archdsl.elaborate.habits import text_help
 from archdsl.elaborate.modules import LoadedModule
 from archdsl.elaborate.walking import descendants
 from archdsl.ops import OPS
+from archdsl.ops.init import INITIALIZERS
 from archdsl.source import Span
 
 MAX_IMPORTS_OFFERED = 3
@@ -26,6 +28,8 @@ def name_help(name: syntax.Name, module: LoadedModule, known: Iterable[str]) -> 
     """What to write for a name that nothing defines where it stands, in ``module``; ``known`` are those defined."""
     known = list(known)
     text = name.name
+    if help_ := _argument_help(name, module, known):
+        return help_
     if has_label(module, text, name.span, before=True):
         return f"the step is `@{text}`"
     if _is_counted_step(text, known):
@@ -76,6 +80,33 @@ def _is_counted_step(name: str, known: list[str]) -> bool:
     """``conv1``: the name that an unlabelled step has, where nothing else is called so."""
     match = _COUNTED.fullmatch(name)
     return match is not None and (match[1] in {op.step_name for op in OPS.values()} or match[1] in known)
+
+
+# ---- arguments -----------------------------------------------------------------------------------
+
+
+def _argument_help(name: syntax.Name, module: LoadedModule, known: list[str]) -> str:
+    """What to write where the name is an op's argument that takes texts or an initialiser: ``init = kaiming``."""
+    if name.span.source is not module.source:
+        return ""
+    for node in chain.from_iterable(map(descendants, module.parsed.declarations)):
+        callee = node.callee if isinstance(node, syntax.Call) else node.op if isinstance(node, syntax.Default) else None
+        if isinstance(node, syntax.Call | syntax.Default) and isinstance(callee, syntax.Name):
+            for place, argument in enumerate(node.arguments):
+                value = argument.value.callee if isinstance(argument.value, syntax.Call) else argument.value
+                if value is name:
+                    field, annotation = _field(callee.name, argument.name.name if argument.name else place)
+                    return text_help(field, name.name, annotation, known)
+    return ""
+
+
+def _field(callee: str, argument: str | int) -> tuple[str, object]:
+    """The name and type of an op's or initialiser's argument, by its name or place."""
+    taker = OPS.get(callee) or INITIALIZERS.get(callee)
+    fields = taker.model_fields if taker is not None else {}
+    if isinstance(argument, int):
+        argument = next(islice(fields, argument, None), "")
+    return argument, fields[argument].annotation if argument in fields else None
 
 
 # ---- imports -------------------------------------------------------------------------------------

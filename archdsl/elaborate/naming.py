@@ -3,10 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from archdsl import syntax
+from archdsl.diagnostics import ArchError
 from archdsl.elaborate.environment import Wires
 from archdsl.graph import Node, Scope, ScopeKind
-from archdsl.source import Span
+from archdsl.parser import parse_expression
+from archdsl.source import Source, Span
+
+
+class StepLabel(str):
+    """The name that a label gives, with the place where the label is written."""
+
+    __slots__ = ("span",)
+
+    def __new__(cls, name: str, span: Span) -> StepLabel:
+        label = super().__new__(cls, name)
+        label.span = span
+        return label
+
+    span: Span
+
+
+class Taken(NamedTuple):
+    """Where a name was given: by a label or a step, in a function that is used at ``use``."""
+
+    span: Span
+    use: Span | None = None
+
+
+def wire(path: str) -> str:
+    """A wire as a spec has to write it: ``@name``, and in quotes what is no name."""
+    try:
+        is_name = path.isidentifier() and isinstance(parse_expression(Source("", f"@{path}")), syntax.Wire)
+    except ArchError:
+        is_name = False
+    return f"@{path}" if is_name else f'@"{path}"'
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +51,7 @@ class Names:
     wires: Wires
     counts: dict[str, int] = field(default_factory=dict)
     position: int = 0
-    taken: dict[str, Span] = field(default_factory=dict)
+    taken: dict[str, Taken] = field(default_factory=dict)
     """Where each name was given first."""
     merges: list[Node] = field(default_factory=list)
     """Merges get their names last, so that they never take one from a step."""

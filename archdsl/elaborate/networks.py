@@ -14,7 +14,7 @@ from archdsl.elaborate.expressions import Evaluator
 from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.layers import Applier
 from archdsl.elaborate.modules import LoadedModule
-from archdsl.elaborate.naming import Names, Place
+from archdsl.elaborate.naming import Names, Place, Taken
 from archdsl.elaborate.plans import Plan, Planner
 from archdsl.elaborate.session import FINISHED, Session
 from archdsl.elaborate.values import DimsValue, Given, LayerValue, describe
@@ -47,6 +47,7 @@ class NetworkBuilder:
             self.applier.op_calls.check_default(statement, self.session.root(module))
         given = {name: self._given(value, module) for name, value in settings.items()}
         self.planner.check_settings(module, network, given)
+        self.session.reporter.settings = ", ".join(f"`{name}` set to {_shown(value)}" for name, value in given.items())
         plan = self.planner.plan(module, network, given)
         if plan is None:
             return None
@@ -116,7 +117,7 @@ class NetworkBuilder:
             raise self.fault("E202", f"two inputs are named `{name}`", shape.span)
         node = self.session.builder.add(op, (), name, place, expression.span)
         if isinstance(shape, syntax.Named):
-            place.names.taken[name] = shape.name.span
+            place.names.taken[name] = Taken(shape.name.span)
             place.names.wires.steps[name] = DoneStep(node)
         return node
 
@@ -155,9 +156,14 @@ class NetworkBuilder:
                 if statement in early:
                     self.bodies.check_assert(statement, environment)
             elif isinstance(statement, syntax.Output):
-                self._outputs(statement, environment, place, tensor, outputs)
+                if not plan.outputs:
+                    self._outputs(statement, environment, place, tensor, outputs)
             else:
                 tensor = self.bodies.run_statement(statement, environment, place, tensor)
+        for output, where in plan.outputs:
+            inside = where.inside(place.names.wires)
+            inside.entry = self.session.entry
+            self._outputs(output, inside, place, tensor, outputs)
         self.bodies.unused.check(plan.body, environment)
         if not outputs:
             outputs["output"] = OutputRef("output", tensor.id)
@@ -192,7 +198,7 @@ class NetworkBuilder:
             name = named.name.name
             if name in found:
                 raise self.fault("E412", f"two outputs are named `{name}`", named.name.span)
-            node = self.applier.apply_or_fail(named.value, environment, place, tensor)
+            node = self.applier.apply_or_fail(_labelled(named), environment, place, tensor)
             found[name] = OutputRef(name, node.id)
 
     # ---- checks at the end -----------------------------------------------------------------------
@@ -243,6 +249,15 @@ class NetworkBuilder:
             pass
 
 
+def _labelled(named: syntax.Named) -> syntax.Expression:
+    """An output's layer under the output's name, where a label can stand before it."""
+    layer = named.value
+    is_call = isinstance(layer, syntax.Call | syntax.Sequence)
+    if not is_call and not (isinstance(layer, syntax.Name) and layer.name != "id"):
+        return layer
+    return syntax.Labelled(named.span, syntax.String(named.name.span, (named.name.name,)), layer)
+
+
 def _states_a_number(condition: syntax.Expression) -> bool:
     """Whether it is an equality over the finished graph: ``params == 25_557_032``."""
     if not isinstance(condition, syntax.Binary) or condition.operator != "==":
@@ -256,6 +271,10 @@ def _setting(value: object) -> Setting:
     if isinstance(value, LayerValue):
         return value.expression.span.text
     return getattr(value, "name", None) or describe(value)
+
+
+def _shown(given: Given) -> str:
+    return f"`{given.span.text}`" if given.span else describe(given.value)
 
 
 def _channels_last_help(type_: TensorType) -> str:

@@ -11,10 +11,10 @@ from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.bodies import BodyRunner, section_key
 from archdsl.elaborate.calls import match_names, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
-from archdsl.elaborate.faults import suggestion
+from archdsl.elaborate.faults import Level, suggestion
 from archdsl.elaborate.modules import LoadedModule
 from archdsl.elaborate.resolve import free_names
-from archdsl.elaborate.session import FINISHED, Override, SectionOverride, Session
+from archdsl.elaborate.session import FINISHED, MISSING, Override, SectionOverride, Session
 from archdsl.elaborate.values import Given, describe
 from archdsl.elaborate.walking import descendants
 
@@ -49,6 +49,8 @@ class Plan:
     asserts: list[NetworkAssert] = field(default_factory=list)
     changed: frozenset[str] = frozenset()
     """The parameters that do not have the value of their declaration."""
+    outputs: list[tuple[syntax.Output, Environment]] = field(default_factory=list)
+    """What a variant returns in place of all that its base does."""
     variant_input: syntax.Network | None = None
     """The variant whose ``input`` replaced the base's: there the base's shape demands rest."""
 
@@ -83,11 +85,11 @@ class Planner:
             span = network.base.span if network.base else network.span
             raise self.fault("E411", "a base is a network's name with arguments: `resnet50(classes = 10)`", span)
         found = module.find(base.name)
-        if found is None:
-            raise self.session.unknown(base, self.session.root(module))
-        if not isinstance(found[1], syntax.Network):
-            value = describe(self.session.definition_value(base.name, self.session.root(module)))
-            raise self.fault("E411", f"`{base.name}` is {value}, not a network", base.span)
+        if found is None or not isinstance(found[1], syntax.Network):
+            value = self.session.definition_value(base.name, self.session.root(module))
+            if value is MISSING:
+                raise self.session.unknown(base, self.session.root(module))
+            raise self.fault("E411", f"`{base.name}` is {describe(value)}, not a network", base.span)
         return found[0], found[1], arguments
 
     def check_settings(self, module: LoadedModule, network: syntax.Network, settings: Mapping[str, Given]) -> None:
@@ -100,8 +102,20 @@ class Planner:
                 message = f"`{network.name.name}` has no parameter `{name}`"
                 raise self.fault("E409", message, given.span or network.name.span, help=hint)
 
+    def check_arguments(self, module: LoadedModule, network: syntax.Network) -> None:
+        """Raises Fault where a base is no network or has no such parameters; evaluates none of the arguments."""
+        self.open_parameters(module, network)
+        for file, each in bases(module, network):
+            if each.base is not None:
+                base_module, base, arguments = self._base(file, each)
+                written = split_arguments(self.evaluator, arguments, None)
+                names = tuple(self.open_parameters(base_module, base))
+                match_names(self.evaluator, base.name.name, names, written, each.base.span)
+
     def plan(self, module: LoadedModule, network: syntax.Network, settings: dict[str, Given]) -> Plan | None:
         """The plan with these parameters; None for a network without a body, which the parser refuses."""
+        header = network.base.span if network.base else None
+        self.session.reporter.networks.append(Level(network.name.name, network.span, header))
         root = self.session.root(module)
         environment = Environment(module, root, {}, None, Wires(), root.defaults)
         changed = self._bind(network, settings, environment)
@@ -213,10 +227,11 @@ class Planner:
             elif isinstance(statement, syntax.Section):
                 name = self.bodies.section_name(statement, environment)
                 self._note_section(section_key(statement, name), statement, environment)
-            elif not isinstance(statement, syntax.Input | syntax.Default | syntax.Assert):
+            elif not isinstance(statement, syntax.Input | syntax.Output | syntax.Default | syntax.Assert):
+                kinds = "`let`, `block`, sections, `input`, `output`, `default`, `assert`"
                 raise self.fault(
                     "E106",
-                    "a variant's body holds what it changes: `let`, `block`, sections, `input`, `default`, `assert`",
+                    f"a variant's body holds what it changes: {kinds}",
                     statement.span,
                     help="put the step into a section of the base, or write a network of its own",
                 )
@@ -251,6 +266,8 @@ class Planner:
         plan: Plan,
     ) -> None:
         plan.asserts = [each for each in plan.asserts if not each.waits]
+        if outputs := [(each, environment) for each in body.statements if isinstance(each, syntax.Output)]:
+            plan.outputs = outputs
         defaults = []
         for statement in body.statements:
             if isinstance(statement, syntax.Input):

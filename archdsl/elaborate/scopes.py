@@ -5,7 +5,7 @@ from __future__ import annotations
 from archdsl.diagnostics import Label
 from archdsl.elaborate.environment import DoneStep, Environment, Wires
 from archdsl.elaborate.faults import Fault
-from archdsl.elaborate.naming import Names, Place
+from archdsl.elaborate.naming import Names, Place, StepLabel, Taken
 from archdsl.elaborate.session import Session
 from archdsl.graph import Scope, ScopeKind
 from archdsl.source import Span
@@ -27,23 +27,34 @@ class Scopes:
 
     def claim(self, place: Place, kind: str, label: str, span: Span) -> str:
         """Takes a label for a step of this kind. Raises Fault E203."""
+        span = label.span if isinstance(label, StepLabel) else span
+        name = str(label)
         place.names.labelled(kind)
-        if "." in label:
-            self.session.builder.dotted.append((place.names.full(label), span))
-        self._take(place, label, span, automatic=False)
-        return label
+        if "." in name:
+            self.session.builder.dotted.append((place.names.full(name), span))
+        self._take(place, name, span, automatic=False)
+        return name
 
     def _take(self, place: Place, name: str, span: Span, automatic: bool) -> None:
-        first = place.names.taken.get(name)
-        if first is not None:
-            raise self._duplicate(name, span, first, automatic)
-        place.names.taken[name] = span
+        chain = self.session.reporter.chain
+        now = Taken(span, chain[-1][1] if chain else None)
+        first = place.names.taken.setdefault(name, now)
+        if first is not now:
+            raise self._duplicate(name, now, first, automatic)
 
-    def _duplicate(self, name: str, span: Span, first: Span, automatic: bool) -> Fault:
+    def _duplicate(self, name: str, now: Taken, first: Taken, automatic: bool) -> Fault:
         how = f"the automatic name `{name}` is taken by a label" if automatic else f"two steps are named `{name}`"
-        labels = (Label(first, "the first one"),) if first != span else ()
-        again = 'number the labels of a loop or repeat: `"conv{i}": ...`' if first == span else "give it another label"
-        return self.session.reporter.fault("E203", how, span, labels=labels, help=again)
+        mark, help_ = "", "give it another label"
+        labels: tuple[Label, ...] = ()
+        if first.span != now.span:
+            labels = (Label(first.span, "the first one"),)
+        elif first.use is not None and first.use != now.use:
+            labels = (Label(first.use, "the first one is made here"),)
+            help_ = "label the uses apart: a function opens no scope, a block does"
+        else:
+            mark = "the first one is written here, too"
+            help_ = 'number the labels of a loop or repeat: `"conv{i}": ...`'
+        return self.session.reporter.fault("E203", how, now.span, mark=mark, labels=labels, help=help_)
 
     def collision(self, path: str, span: Span) -> Fault:
         """The fault for a dotted label that leads into another step's scope."""

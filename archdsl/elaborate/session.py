@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from archdsl import syntax
 from archdsl.diagnostics import Label
@@ -13,13 +14,16 @@ from archdsl.elaborate.environment import Defaults, Environment, Wires
 from archdsl.elaborate.faults import Fault, Reporter, nearest
 from archdsl.elaborate.missing import has_label, name_help
 from archdsl.elaborate.modules import Definition, LoadedModule
+from archdsl.elaborate.naming import wire
 from archdsl.elaborate.values import (
     IDENTITY,
     BlockValue,
     FunctionValue,
     InitializerReference,
+    LayerValue,
     NetworkValue,
     OpReference,
+    TensorValue,
 )
 from archdsl.graph import Node, OutputRef
 from archdsl.limits import Limits, how_to_raise
@@ -29,6 +33,8 @@ from archdsl.ops.init import INITIALIZERS
 from archdsl.source import Span
 
 MISSING = object()
+MAX_WIRES_OFFERED = 8
+MAX_WIRES_COMPARED = 1000
 
 FINISHED = ("params", "macs", "flops", "depth")
 """What asserts of a network may ask of the finished graph."""
@@ -200,11 +206,34 @@ def unknown_name(reporter: Reporter, name: syntax.Name, module: LoadedModule, kn
 
 def wire_help(session: Session, path: str, span: Span, environment: Environment) -> str:
     """Where a step is that ``@path`` does not reach, else the nearest of those that it does."""
-    known = list(dict.fromkeys(environment.wires.names()))
+    known = dict(islice(environment.wires.paths(), MAX_WIRES_COMPARED))
     if has_label(environment.module, path, span, before=False):
         return "it stands further down: a wire leads to a step above"
     if session.builder.is_done_around(path, {what for what, _ in session.reporter.chain}):
         return "a block or function does not see the wires of its user: give it the tensor as an argument"
+    value = variable(environment, path)
+    if isinstance(value, TensorValue):
+        return f"`{path}` is a tensor that has a name: write it without the `@`"
+    if isinstance(value, LayerValue):
+        return f"`{path}` is a layer with a name, and a wire leads to a step: where that is made, write `{path}: ...`"
+    if inside := [each for each in known if each.endswith(f".{path}")]:
+        return f"inside other steps there is {_wires(inside)}"
     if near := nearest(path, known):
-        return f"did you mean `@{near}`?"
-    return "steps done so far: " + ", ".join(f"`@{name}`" for name in known[-8:]) if known else ""
+        return f"did you mean {_wires([near])}?"
+    scope = path.rpartition(".")[0]
+    done = [each for each, step in known.items() if step.node.id >= 0]
+    beside = [each for each in done if scope and each.rpartition(".")[0] == scope]
+    offered = beside or [each for each in done if each in {*environment.wires.names()}]
+    return f"steps done so far: {_wires(offered)}" if offered else ""
+
+
+def _wires(paths: list[str]) -> str:
+    return ", ".join(f"`{wire(path)}`" for path in paths[-MAX_WIRES_OFFERED:])
+
+
+def variable(environment: Environment, name: str) -> object:
+    """The value of a ``let``, parameter or loop variable; MISSING if none of the name is seen."""
+    scope: Environment | None = environment
+    while scope is not None and name not in scope.variables:
+        scope = scope.parent
+    return MISSING if scope is None else scope.variables[name]

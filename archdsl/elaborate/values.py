@@ -108,6 +108,8 @@ class MergeValue:
 
     operator: str
     layers: tuple[object, ...]
+    spans: tuple[Span, ...] = ()
+    """Where each of the layers is written."""
 
 
 @dataclass(slots=True, eq=False)

@@ -18,6 +18,10 @@ MAX_SIZE = 2**31 - 1
 """No size, count or factor is larger: torch's kernels index with 32 bits."""
 
 
+SIZES = "sizes such as `3` or `1x7`"
+LIST = "a list such as `[1, 2]`"
+
+
 def shown(value: object) -> str:
     """A value as a spec writes it, for messages."""
     if value is None or isinstance(value, bool):
@@ -96,7 +100,7 @@ def _tuple_of(item: Callable[[Any], T], lengths: tuple[int, ...] = ()) -> Callab
 
     def validate(value: object) -> tuple[T, ...]:
         if not isinstance(value, tuple) or (lengths and len(value) not in lengths):
-            wanted = "a number or sizes such as 1x7" if lengths else "a list"
+            wanted = SIZES if lengths else LIST
             raise PydanticCustomError(
                 "tuple_type", "must be {wanted}, got {value}", {"wanted": wanted, "value": shown(value)}
             )
@@ -137,7 +141,7 @@ def _border(value: object) -> tuple[int, ...]:
 def _sizes(value: object) -> tuple[int, ...]:
     sizes = _tuple_of(_positive_int)(value if isinstance(value, tuple) else (value,))
     if not sizes:
-        raise PydanticCustomError("tuple_type", "must hold at least one size, got an empty list")
+        raise PydanticCustomError("tuple_type", "must be {wanted}, got an empty list", {"wanted": SIZES})
     return sizes
 
 

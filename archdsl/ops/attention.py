@@ -119,7 +119,8 @@ class DotProductAttentionOp(Op):
     @override
     def infer(self, inputs: Types) -> TensorType:
         for operand, type_ in enumerate(inputs):
-            require_layout("dot_product_attention", type_, ("LC", "HWC"), operand=operand)
+            hint = "write `tokens` before it, or cut it by `windows`" if type_.layout == "CHW" else ""
+            require_layout("dot_product_attention", type_, ("LC", "HWC"), hint, operand)
             check_heads("dot_product_attention", self.heads, type_.sizes[-1])
             if type_.sizes[:-2] != inputs[0].sizes[:-2]:
                 message = f"queries {inputs[0]} are not in the same rows as {_OPERANDS[operand]} {type_}"

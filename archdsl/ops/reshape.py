@@ -105,10 +105,14 @@ class ReshapeOp(_InOrderOp):
 
     def _check_order(self, x: TensorType, output: TensorType) -> None:
         turned = _TURNED.get((x.layout, output.layout))
-        if turned and 1 < x.sizes[x.channel_axis or 0] < x.elements:
+        if turned and _has_places_and_channels(x) and _has_places_and_channels(output):
             message = f"`reshape` keeps elements in order, and so cannot make {x} ({layout_name(x.layout)}) {output} "
             help_ = f"{turned}; or `flatten -> reshape({output})` where this order is meant"
             raise OpError("E306", f"{message}({layout_name(output.layout)})", help=help_, argument="sizes")
+
+
+def _has_places_and_channels(x: TensorType) -> bool:
+    return x.channel_axis is not None and 1 < x.sizes[x.channel_axis] < x.elements
 
 
 _PERMUTED_LAYOUTS: dict[tuple[Layout, tuple[int, ...]], Layout] = {

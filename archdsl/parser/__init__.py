@@ -9,6 +9,7 @@ bottom-up while it runs, so nothing here recurses, however deep a text nests.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -115,6 +116,8 @@ class _Parse:
                 value = self._run(start)
         except GivenUpError:
             value = None
+        with suppress(GivenUpError):
+            self.builder.report_labels()
         self.problems.raise_if_any()
         return value
 

@@ -74,6 +74,9 @@ WORDS = {
     ("fn", "fun", "func", "function", "lambda"), "a function is declared by `let name(arguments) = …`"
 ) | dict.fromkeys(("layer", "module", "model", "net"), "write `network name { … }` or `block name { … }`")  # fmt: skip
 
+_COMPUTED = r'\{[^{}":>]*\}[\w.{}]*'
+"""What is computed in a name, between braces, and the rest of it."""
+
 SYMBOLS = {"NAME": "a name", "STRING": "a string", "INT": "a number", NEWLINE: "the end of the line", END: "the end"}
 
 
@@ -290,7 +293,14 @@ def _either(names: list[str]) -> str:
 
 
 def _help(mistake: Mistake) -> str:
-    return _word_help(mistake) or _section_help(mistake) or _operator_help(mistake) or _neighbour_help(mistake)
+    return (
+        _word_help(mistake)
+        or _section_help(mistake)
+        or _computed_name_help(mistake)
+        or _output_help(mistake)
+        or _operator_help(mistake)
+        or _neighbour_help(mistake)
+    )
 
 
 def _word_help(mistake: Mistake) -> str:
@@ -324,6 +334,8 @@ def _operator_help(mistake: Mistake) -> str:
         return "a number does not end in a point: write `1.0` or `1`" if kind not in ("INT", "STRING") else ""
     if kind == "COLON":
         return _colon_help(mistake)
+    if "ELSE" in accepted and not accepted & {NEWLINE, "RBRACE"} and kind in (NEWLINE, END, *CLOSERS, "ARROW", "COMMA"):
+        return "a conditional says what else: `a if condition else b`; where a layer is left out, `else id`"
     if kind == "COMMA" and mistake.opener is not None and mistake.opener.kind == "LPAR" and "RPAR" in accepted:
         return _tuple_help(mistake, mistake.opener)
     if kind == "COMMA" and NEWLINE in accepted:
@@ -351,12 +363,35 @@ def _tuple_help(mistake: Mistake, opener: Token) -> str:
     return "sizes are written `3x3`, lists `[a, b]`"
 
 
+def _line(mistake: Mistake) -> str:
+    """The line on which the token stands."""
+    text, start = mistake.source.text, mistake.token.start
+    return text[text.rfind("\n", 0, start) + 1 :].partition("\n")[0]
+
+
 def _section_help(mistake: Mistake) -> str:
-    """A section's name that has dots in it, as those of containers do."""
-    text = mistake.source.text
-    line = text[text.rfind("\n", 0, mistake.token.start) + 1 : mistake.token.start + 80]
-    found = re.match(r"\s*(stem|stage|head|aux)\s+(\w+(?:\.\w+)+)", line)
+    """A section's name that has dots in it, as those of containers do, or is computed."""
+    found = re.match(rf"\s*(stem|stage|head|aux)\s+(\w+(?:\.\w+)+|\w[\w.]*{_COMPUTED}(?=\s*\{{))", _line(mistake))
     return f'quote it: `{found[1]} "{found[2]}" {{`' if found else ""
+
+
+def _computed_name_help(mistake: Mistake) -> str:
+    """``c{i}: conv(8, 3)`` and ``@c{i}``: a label that is computed, without its quotes."""
+    at = mistake.token.start - mistake.source.text.rfind("\n", 0, mistake.token.start) - 1
+    for found in re.finditer(rf"(@?)([\w.]*{_COMPUTED})(\s*:)?", _line(mistake)):
+        if found.start() <= at <= found.end() and (found[1] or found[3]):
+            return f'a computed name is quoted: `@"{found[2]}"`' if found[1] else f'quote it: `"{found[2]}": …`'
+    return ""
+
+
+def _output_help(mistake: Mistake) -> str:
+    """``output id``, without a name."""
+    found = re.match(r"\s*output\b\s*(.*?)\s*(?:#.*)?$", _line(mistake))
+    is_name = mistake.accepted == {"NAME"} and mistake.before in ("output", ",")
+    if found is None or not (is_name or mistake.accepted == {"COLON"}):
+        return ""
+    is_one = re.fullmatch(r"(?:[^,:()]|\([^:()]*\))+", found[1])
+    return f"an output has a name: `output {f'features: {found[1]}' if is_one else 'boxes: …, classes: …'}`"
 
 
 def _colon_help(mistake: Mistake) -> str:

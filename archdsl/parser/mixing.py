@@ -86,7 +86,7 @@ def _loose(step: Expression) -> Loose | None:
             return Loose(step.operands[0], step.operands[-1], step.operator_spans[0], operators[0], between)
         case Binary(operator=operator) if operator != "**":
             return Loose(step.left, step.right, step.operator_span, operator, operator)
-        case Ternary() if not isinstance(step.value, Labelled):
+        case Ternary():
             token = next(iter(Tokenizer(step.span.source.text, step.value.span.end)))
             between = f"if {_brief(step.condition.span)} else"
             return Loose(step.value, step.otherwise, token.span(step.span.source), "if", between)
@@ -95,11 +95,16 @@ def _loose(step: Expression) -> Loose | None:
 
 def _merged_first(flow: Flow, loose: Sequence[Loose | None]) -> str:
     """``conv -> (bn + id)``"""
-    steps = [
-        f"({_brief(mixed.first.span)} {mixed.between} {_brief(mixed.last.span)})" if mixed else _brief(step.span)
-        for step, mixed in zip(flow.steps, loose, strict=True)
-    ]
+    steps = [_in_group(mixed) if mixed else _brief(step.span) for step, mixed in zip(flow.steps, loose, strict=True)]
     return f"`{' -> '.join(steps)}`"
+
+
+def _in_group(mixed: Loose) -> str:
+    """``(bn + id)``; the label of a conditional stands before it: ``n: (bn if c else id)``"""
+    label, first = "", mixed.first
+    if mixed.name == "if" and isinstance(first, Labelled):
+        label, first = f"{_brief(first.label.span)}: ", first.layer
+    return f"{label}({_brief(first.span)} {mixed.between} {_brief(mixed.last.span)})"
 
 
 def _flows_first(flow: Flow, loose: Sequence[Loose | None]) -> str:
@@ -109,7 +114,8 @@ def _flows_first(flow: Flow, loose: Sequence[Loose | None]) -> str:
         if mixed is None:
             steps.append(_brief(step.span))
             continue
-        steps.append(_brief(mixed.first.span))
+        is_alone = not steps and mixed.name == "if" and isinstance(mixed.first, Labelled)
+        steps.append(f"({_brief(mixed.first.span)})" if is_alone else _brief(mixed.first.span))
         text += f"{_flow(steps)} {mixed.between} "
         steps = [_brief(mixed.last.span)]
     return f"`{text}{_flow(steps)}`"

@@ -46,6 +46,12 @@ class NodeBuilder:
         self.limits = limits
         self.problems = problems
         self.parse_part = parse_part
+        self._labelled: dict[Expression, Diagnostic] = {}
+
+    def report_labels(self) -> None:
+        """Reports labels right before conditionals: last, as a flow's own fault says it of those that are its steps."""
+        for fault in self._labelled.values():
+            self.problems.add(fault)
 
     # ---- files ----
 
@@ -146,13 +152,16 @@ class NodeBuilder:
         fault = mixing.flow_fault(flow, children[1::2])
         if fault is not None:
             self.problems.add(fault)
+        if self._labelled:
+            for step in flow.steps:
+                self._labelled.pop(step, None)
         return flow
 
     def conditional(self, children: Children) -> syntax.Ternary:
         value, _, condition, _, otherwise = children
         ternary = syntax.Ternary(self._across(children), value, condition, otherwise)
         if isinstance(value, syntax.Labelled):
-            self.problems.add(mixing.label_fault(ternary, value))
+            self._labelled[ternary] = mixing.label_fault(ternary, value)
         return ternary
 
     def _chain(self, children: Children) -> syntax.Chain:

@@ -285,8 +285,14 @@ class _Passed:
 
 
 def open_brackets(values: list[Any]) -> list[Token]:
-    """The brackets on the parser's stack that wait for their end."""
-    return [value for value in values if type(value) is Token and value.kind in OPENERS]
+    """The brackets on the parser's stack, or a part of it, that wait for their end; one just read may have its own."""
+    found: list[Token] = []
+    for value in values:
+        if type(value) is Token and value.kind in OPENERS:
+            found.append(value)
+        elif type(value) is Token and value.kind in CLOSERS and found:
+            found.pop()
+    return found
 
 
 def nesting(values: list[Any]) -> int:
