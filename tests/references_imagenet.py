@@ -82,6 +82,18 @@ def _regnet(network: str, params: str, timm: str, source: str, *, exhaustive: bo
     return Reference(network, source, params, timm=timm, rename=timms_regnet, exhaustive=exhaustive)
 
 
+def _pvt(size: str, *, exhaustive: bool = True) -> Reference:
+    return Reference(
+        f"pvt_v2_{size}",
+        "Wang et al. 2021, arXiv:2106.13797, table 1",
+        timm=f"pvt_v2_{size}",
+        size=224,
+        deviation=1e-5,
+        because="timm copies the maps between stages, so that convolutions read them in another order",
+        exhaustive=exhaustive,
+    )
+
+
 REFERENCES: tuple[Reference, ...] = (
     Reference("plain18", f"{RESNET}, section 4.1"),
     Reference("plain34", f"{RESNET}, figure 3"),
@@ -116,6 +128,18 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("skresnext50_32x4d", SKNET, "27.5M"),
     Reference("resnetblur18", f"{BLUR}, section 3.2", timm="resnetblur18"),
     Reference("resnetblur50", f"{BLUR}, section 3.2", timm="resnetblur50", exhaustive=True),
+    Reference("xception", "Chollet 2016, arXiv:1610.02357, table 3", "22_855_952", timm="legacy_xception", size=96),
+    Reference("dla34", "Yu et al. 2017, arXiv:1707.06484, table 1", timm="dla34"),
+    Reference("res2net50_26w_4s", "Gao et al. 2019, arXiv:1904.01169, table 1", timm="res2net50_26w_4s"),
+    Reference("hrnet_w18_small", "Wang et al. 2019, arXiv:1908.07919, section 3", timm="hrnet_w18_small"),
+    Reference("ghostnet", "Han et al. 2020, arXiv:1911.11907, table 7", "5.2M", timm="ghostnet_100"),
+    Reference("repvgg_a0", "Ding et al. 2021, arXiv:2101.03697, table 2", timm="repvgg_a0"),
+    _pvt("b0", exhaustive=False),
+    _pvt("b1"),
+    _pvt("b2"),
+    _pvt("b3"),
+    _pvt("b4"),
+    _pvt("b5"),
     Reference("densenet40_k12", DENSENET, "1.0M"),
     Reference("densenet100_k12", DENSENET, "7.0M"),
     Reference("densenet100_k24", DENSENET, "27.2M"),

@@ -383,3 +383,9 @@ def test_nothing_of_it_imports_torch() -> None:
     code = f"import archdsl, sys; {used}; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
+
+
+def test_a_session_shows_totals_and_not_every_node() -> None:
+    stats = archdsl.stats("resnet18")
+    for part in (stats.memory, stats.receptive_fields, stats.receptive_fields.of(3)):
+        assert len(repr(part)) < 300

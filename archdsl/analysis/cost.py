@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archdsl.graph import Graph, Node, refused
@@ -36,7 +36,7 @@ class Cost:
     buffers: int
     macs: int
     depth: int
-    nodes: tuple[OpCost, ...]
+    nodes: tuple[OpCost, ...] = field(repr=False)
 
     @property
     def flops(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archdsl.analysis.memory_pass import Pass, run
@@ -82,7 +82,7 @@ class Memory:
     inference_peak: int | None
     peak_node: int | None
     unknown: tuple[int, ...]
-    nodes: tuple[NodeMemory, ...]
+    nodes: tuple[NodeMemory, ...] = field(repr=False)
 
     @property
     def training(self) -> int | None:

@@ -14,7 +14,7 @@ leave pixels between them out. Padding moves a field's centre and not its size, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
 from typing import Final, Literal
@@ -42,7 +42,7 @@ class AxisField:
 
     pixels: int
     line: Line | None
-    hulls: Hulls
+    hulls: Hulls = field(repr=False)
     anchor: Fraction | None
     """The pixel on which the first place lies: the centres of all windows on the way to it, added up.
 
@@ -109,7 +109,7 @@ class Field:
 
     input: int
     axes: tuple[AxisField, ...]
-    layout: Places
+    layout: Places = field(repr=False)
 
     @property
     def is_bound(self) -> bool:
@@ -167,7 +167,7 @@ class ReceptiveFields:
     ops' nodes. ``misaligned`` are in order of nodes.
     """
 
-    nodes: tuple[tuple[Field, ...] | None, ...]
+    nodes: tuple[tuple[Field, ...] | None, ...] = field(repr=False)
     misaligned: tuple[Misaligned, ...]
     unknown: tuple[int, ...]
 
