@@ -8,7 +8,7 @@ from typing import Any
 from archdsl.elaborate.naming import Names, Place
 from archdsl.elaborate.values import InitializerValue
 from archdsl.graph import Node, Scope
-from archdsl.ops.base import Op, OpError, ParameterSpec, Types
+from archdsl.ops.base import Op, OpError, Types
 from archdsl.shapes import TensorType
 from archdsl.source import Span
 
@@ -58,7 +58,9 @@ class GraphBuilder:
         key = (id(op), types)
         found = self._types.get(key)
         if found is None:
-            found = _checked_infer(op, types) if op.is_user_op else op.infer(types)
+            found = op.infer(types)
+            if op.is_user_op:
+                _try_answers(op, types, found)
             if min(found.sizes, default=1) < 1:
                 raise OpError("E308", f"`{op.kind}` would make a tensor of shape {found}, which is empty")
             self._types[key] = found
@@ -90,36 +92,11 @@ class GraphBuilder:
         return tuple(self.nodes)
 
 
-def _checked_infer(op: Op, types: Types) -> TensorType:
-    """The output's type of an op of one's own, all of whose other answers are tried too.
-
-    Raises OpError E702 where a method fails or answers with something else than it promises.
-    """
-    try:
-        output = op.infer(types)
-        state = {**op.parameters(types), **op.buffers(types)}
-        macs = op.macs(types, output)
-    except OpError:
-        raise
-    except Exception as error:
-        raise OpError(
-            "E702", f"the code of `{op.kind}` failed: {type(error).__name__}: {error}", help=_at(error)
-        ) from error
-    if not isinstance(output, TensorType):
-        raise OpError("E702", f"`infer` of `{op.kind}` gave {output!r}, which is no TensorType")
-    if not isinstance(macs, int) or macs < 0:
-        raise OpError("E702", f"`macs` of `{op.kind}` gave {macs!r}, which is no count")
-    if not all(isinstance(name, str) and isinstance(spec, ParameterSpec) for name, spec in state.items()):
-        raise OpError("E702", f"`parameters` and `buffers` of `{op.kind}` do not map names to ParameterSpecs")
-    return output
-
-
-def _at(error: Exception) -> str:
-    """The line of Python that failed."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return f"it happened at {traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else ""
+def _try_answers(op: Op, types: Types, output: TensorType) -> None:
+    """Asks an op of one's own for what is needed later, so that its mistakes show where it is used. Raises OpError."""
+    op.parameters(types)
+    op.buffers(types)
+    op.macs(types, output)
 
 
 def _plain(value: object) -> object:
