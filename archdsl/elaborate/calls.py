@@ -1,161 +1,26 @@
-"""Arguments: of functions and blocks to their parameters, of ops and initialisers to their fields."""
+"""Ops and initialisers from calls: written arguments, what ``default`` statements say, the op's own defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from archdsl import syntax
-from archdsl.diagnostics import Label
+from archdsl.elaborate.arguments import Arguments, match_names, split_arguments, unknown_argument, written
 from archdsl.elaborate.environment import Defaults, Environment
 from archdsl.elaborate.faults import Fault, suggestion
-from archdsl.elaborate.habits import (
-    Written,
-    channels_as_value,
-    hidden_channels,
-    joined_sizes,
-    refusal_help,
-    repetition_help,
-    surplus_help,
-)
-from archdsl.elaborate.values import (
-    BlockValue,
-    DimsValue,
-    Given,
-    InitializerReference,
-    InitializerValue,
-    LayerValue,
-    OpReference,
-    Rounded,
-    describe,
-    is_number,
-    whole,
-)
+from archdsl.elaborate.habits import channels_as_value, hidden_channels
+from archdsl.elaborate.refusals import one_an_argument, refused_argument
+from archdsl.elaborate.values import BlockValue, Given, InitializerReference, InitializerValue, OpReference, whole
 from archdsl.graph import Node
 from archdsl.ops import OPS
-from archdsl.ops.arguments import LIST, shown
 from archdsl.ops.base import Op
 from archdsl.source import Span
 
 if TYPE_CHECKING:
     from archdsl.elaborate.expressions import Evaluator
-
-
-@dataclass(slots=True)
-class Arguments:
-    """The values of a call's arguments, each with its place."""
-
-    positional: list[Given] = field(default_factory=list)
-    named: dict[str, Given] = field(default_factory=dict)
-    names: dict[str, Span] = field(default_factory=dict)
-    """Where the keywords are written."""
-
-
-def split_arguments(
-    evaluator: Evaluator, arguments: tuple[syntax.Argument, ...], environment: Environment | None
-) -> Arguments:
-    """Evaluates a call's arguments (without an environment: sorts them only). Raises Fault E214: a name given twice."""
-    given = Arguments()
-    for argument in arguments:
-        if isinstance(argument.value, syntax.Labelled) and isinstance(argument.value.layer, _NEVER_LAYERS):
-            raise _labelled(evaluator, argument.value)
-        worth = None if environment is None else evaluator.evaluate(argument.value, environment)
-        value = Given(worth, argument.value.span)
-        if argument.name is None:
-            given.positional.append(value)
-        elif argument.name.name in given.named:
-            raise _twice(evaluator, argument.name.name, argument.name.span, given.named[argument.name.name].span)
-        else:
-            given.named[argument.name.name] = value
-            given.names[argument.name.name] = argument.name.span
-    return given
-
-
-_NEVER_LAYERS = (syntax.Constant, syntax.RoundedNumber, syntax.String, syntax.Unary, syntax.ListOf, syntax.Dims)
-"""What no label stands before: no layers, or such as make no step."""
-
-
-def _labelled(evaluator: Evaluator, argument: syntax.Labelled) -> Fault:
-    message = "a label names a step, and this is an argument"
-    return evaluator.fault("E215", message, argument.span, help=_by_name(argument))
-
-
-def _by_name(argument: syntax.Labelled) -> str:
-    return f"write `{argument.label.span.text.strip(chr(34))} = {argument.layer.span.text}`"
-
-
-def _twice(evaluator: Evaluator, name: str, span: Span, first: Span | None, help: str = "") -> Fault:
-    labels = (Label(first, "given here already"),) if first else ()
-    return evaluator.fault("E214", f"the argument `{name}` is given twice", span, labels=labels, help=help)
-
-
-def match_names(
-    evaluator: Evaluator, callee: str, names: tuple[str, ...], given: Arguments, call: Span
-) -> dict[str, Given]:
-    """Arguments by parameter name. Raises Fault E212, E213 or E214."""
-    if len(given.positional) > len(names):
-        extra = given.positional[len(names)]
-        takes = f"takes at most {len(names)}" if names else "takes none"
-        listed = f": {', '.join(names)}" if names else ""
-        count = len(given.positional)
-        message = f"`{callee}` gets {count} argument{'s' if count > 1 else ''} but {takes}{listed}"
-        help_ = surplus_help(callee, written(given.positional))
-        raise evaluator.fault("E213", message, extra.span or call, help=help_)
-    matched = dict(zip(names, given.positional, strict=False))
-    for name, value in given.named.items():
-        if name in matched:
-            help_ = repetition_help(callee, written(given.positional), name)
-            raise _twice(evaluator, name, given.names[name], matched[name].span, help_)
-        if name not in names:
-            raise unknown_argument(evaluator, callee, name, names, given.names[name])
-        matched[name] = value
-    return matched
-
-
-def written(arguments: Iterable[Given]) -> list[Written]:
-    """Positional arguments as habits are told by: their values and how they are written."""
-    return [Written(each.value, each.span.text if each.span else "...") for each in arguments]
-
-
-def unknown_argument(evaluator: Evaluator, callee: str, name: str, names: Iterable[str], span: Span) -> Fault:
-    """The fault for a keyword that the callee does not have."""
-    known = list(names)
-    hint = suggestion(name, known) or (f"it takes {', '.join(known)}" if known else "it takes no arguments")
-    return evaluator.fault("E212", f"`{callee}` has no argument `{name}`", span, help=hint)
-
-
-def bind_parameters(
-    evaluator: Evaluator,
-    callee: str,
-    parameters: tuple[syntax.Parameter, ...],
-    given: Arguments,
-    inner: Environment,
-    call: Span,
-) -> None:
-    """Puts arguments and defaults into ``inner``; a default may use the parameters before it."""
-    if not given.named and len(given.positional) == len(parameters):
-        for parameter, value in zip(parameters, given.positional, strict=True):
-            inner.variables[parameter.name.name] = value.value
-        return
-    names = tuple([parameter.name.name for parameter in parameters])
-    matched = match_names(evaluator, callee, names, given, call)
-    for parameter in parameters:
-        name = parameter.name.name
-        if name in matched:
-            inner.variables[name] = matched[name].value
-        elif parameter.default is not None:
-            inner.variables[name] = evaluator.evaluate(parameter.default, inner)
-        else:
-            raise missing_argument(evaluator, callee, parameter, call)
-
-
-def missing_argument(evaluator: Evaluator, callee: str, parameter: syntax.Parameter, call: Span) -> Fault:
-    """The fault for a parameter that has neither an argument nor a default."""
-    labels = (Label(parameter.span, "declared here"),)
-    return evaluator.fault("E211", f"`{callee}` needs the argument `{parameter.name.name}`", call, labels=labels)
 
 
 class OpCalls:
@@ -315,126 +180,17 @@ class OpCalls:
             return self.evaluator.fault("E215", f"`{name}` cannot take these arguments", call)
         first, *others = [
             refused_argument(self.evaluator, name, given, call, each, positional, _channels(tensor))
-            for each in _one_an_argument(error)
+            for each in one_an_argument(error)
         ]
         for fault in others:
             self.evaluator.session.reporter.report(fault)
         return first
 
 
-def _one_an_argument(error: ValidationError) -> list[Any]:
-    """Pydantic's errors; of those for one argument that may be of several types the one that came furthest."""
-    found: dict[object, Any] = {}
-    for each in error.errors():
-        argument = each["loc"][0] if each["loc"] else ""
-        if argument not in found or len(each["loc"]) > len(found[argument]["loc"]):
-            found[argument] = each
-    return list(found.values())
-
-
-def refused_argument(
-    evaluator: Evaluator,
-    callee: str,
-    given: Mapping[str, Given],
-    call: Span,
-    error: Any,
-    positional: Iterable[Given] = (),
-    channels: int | None = None,
-) -> Fault:
-    """The fault for one of pydantic's errors: E211 for a missing argument, else E215."""
-    argument = str(error["loc"][0]) if error["loc"] else ""
-    if error["type"] == "missing" and len(error["loc"]) == 1:
-        return evaluator.fault("E211", f"`{callee}` needs the argument `{argument}`", call)
-    value = given.get(argument)
-    worth = value.value if value else None
-    if isinstance(worth, LayerValue) and isinstance(worth.expression, syntax.Labelled):
-        help_ = _by_name(worth.expression)
-    elif isinstance(worth, LayerValue) and _makes_sizes(evaluator, worth.expression, worth.environment):
-        help_ = f"write `{joined_sizes(_sizes_of(worth.expression))}`"
-    else:
-        refused = written([value])[0] if value else None
-        help_ = refusal_help(callee, written(positional), error, refused, channels)
-    place = value.span if value and value.span else call
-    return evaluator.fault("E215", refusal(callee, argument, error, value), place, help=help_)
-
-
-def _makes_sizes(evaluator: Evaluator, expression: syntax.Expression, environment: Environment) -> bool:
-    """Whether it is numbers alone, of which some are sizes: ``height * width x channels``."""
-    if isinstance(expression, syntax.Chain) and expression.operators[0] in _ARITHMETIC:
-        return all(_makes_sizes(evaluator, operand, environment) for operand in expression.operands)
-    value = evaluator.evaluate(expression, environment)
-    return is_number(value) or isinstance(value, DimsValue)
-
-
-_ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%"})
-
-
-def _sizes_of(expression: syntax.Expression) -> list[str]:
-    """The sizes that ``height * width x channels`` is meant to be: ``height * width`` and ``channels``."""
-    if isinstance(expression, syntax.Dims):
-        return [str(size) for size in expression.sizes]
-    if not isinstance(expression, syntax.Chain):
-        return [expression.span.text]
-    if expression.operators[0] == "x":
-        return [size for operand in expression.operands for size in _sizes_of(operand)]
-    sizes = _sizes_of(expression.operands[0])
-    for operator, operand in zip(expression.operators, expression.operands[1:], strict=True):
-        first, *others = _sizes_of(operand)
-        sizes = [*sizes[:-1], f"{sizes[-1]} {operator} {first}", *others]
-    return sizes
-
-
 def _channels(tensor: Node) -> int | None:
     """The channels of a tensor, where it has such."""
     axis = tensor.type.channel_axis if tensor.id >= 0 else None
     return None if axis is None else tensor.type.sizes[axis]
-
-
-def refusal(callee: str, argument: str, error: Any, given: Given | None) -> str:
-    """One of pydantic's errors in the words of the language."""
-    if not argument:
-        return f"`{callee}`: {error['msg']}"
-    item = _refused_item(given.value, error) if given is not None and isinstance(given.value, tuple) else []
-    got = ", not " + describe(*item or [given.value]) if given is not None else ""
-    if given is not None and isinstance(given.value, Rounded):
-        got += ": rounded numbers are for asserts"
-    wanted = _WANTED.get(error["type"])
-    if wanted is not None:
-        context = {"wanted": LIST, **error.get("ctx", {})}
-        return f"{'an item of ' if item else ''}`{argument}` of `{callee}` is {wanted.format(**context)}{got}"
-    text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return f"`{argument}` of `{callee}`: {text}" + (f" (it is {describe(given.value)})" if given else "")
-
-
-def _refused_item(items: tuple[object, ...], error: Any) -> list[object]:
-    """The item of a list that was refused, if it was one: pydantic says where, the types of ``ops.arguments`` what."""
-    if isinstance(items, DimsValue) or error["type"] in ("tuple_type", "missing"):
-        return []
-    *_, place = error["loc"]
-    if isinstance(place, int):
-        return [items[place]]
-    return [each for each in items if shown(each) == error.get("ctx", {}).get("value")][:1]
-
-
-_WANTED: dict[str, str] = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "a string",
-    "tuple_type": "{wanted}",
-    "too_short": "a list of more items",
-    "missing": "a list of more items",
-    "too_long": "a list of at most {max_length}",
-    "finite_number": "a finite number",
-    "greater_than": "above {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "below {lt}",
-    "less_than_equal": "at most {le}",
-    "literal_error": "{expected}",
-    "model_type": "an initialiser such as `kaiming_normal`",
-    "model_attributes_type": "an initialiser such as `kaiming_normal`",
-}
 
 
 class Initializers:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from archdsl import syntax
 from archdsl.diagnostics import ErrorCode, Label
+from archdsl.elaborate.arguments import Arguments, bind_parameters, split_arguments
 from archdsl.elaborate.builtins import BadCall
-from archdsl.elaborate.calls import Arguments, bind_parameters, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
 from archdsl.elaborate.habits import axis_help
 from archdsl.elaborate.operators import length_of

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl import syntax
 from archdsl.diagnostics import Label
+from archdsl.elaborate.arguments import bind_parameters, split_arguments
 from archdsl.elaborate.builder import INVALID
-from archdsl.elaborate.calls import OpCalls, bind_parameters, split_arguments
+from archdsl.elaborate.calls import OpCalls
 from archdsl.elaborate.environment import DoneStep, Environment, Wires
 from archdsl.elaborate.expressions import Evaluator
 from archdsl.elaborate.faults import Fault, Poisoned

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from archdsl import syntax
 from archdsl.diagnostics import Label
+from archdsl.elaborate.arguments import match_names, split_arguments
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.bodies import BodyRunner, section_key
-from archdsl.elaborate.calls import match_names, split_arguments
 from archdsl.elaborate.environment import Environment, Wires
 from archdsl.elaborate.faults import Level, suggestion
 from archdsl.elaborate.modules import LoadedModule
