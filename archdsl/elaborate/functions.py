@@ -15,11 +15,13 @@ from archdsl.elaborate.habits import axis_help
 from archdsl.elaborate.operators import length_of
 from archdsl.elaborate.values import (
     LAYERS,
+    NETWORK_AS_LAYER,
     BuiltinValue,
     FunctionValue,
     InitializerReference,
     LayerValue,
     MergeValue,
+    NetworkValue,
     describe,
 )
 from archdsl.limits import how_to_raise
@@ -52,6 +54,8 @@ class Functions:
                 self.evaluator, callee, expression.arguments, environment, expression.span
             )
         help_ = "a layer that is written out has its arguments already" if isinstance(callee, LAYERS) else ""
+        if isinstance(callee, NetworkValue):
+            help_ = NETWORK_AS_LAYER
         raise self.fault("E227", f"{describe(callee)} cannot be called", expression.callee.span, help=help_)
 
     def _apply_function(self, callee: FunctionValue, expression: syntax.Call, environment: Environment) -> object:

@@ -21,12 +21,14 @@ from archdsl.elaborate.scopes import Scopes
 from archdsl.elaborate.session import Session
 from archdsl.elaborate.steps import Steps
 from archdsl.elaborate.values import (
+    NETWORK_AS_LAYER,
     BlockValue,
     DimsValue,
     FunctionValue,
     IdentityValue,
     LayerValue,
     MergeValue,
+    NetworkValue,
     OpReference,
     SharedValue,
     TensorValue,
@@ -238,6 +240,8 @@ class Applier:
         hint = "an op has a name: `conv(64, 3)`, and `id` does nothing" if is_number(value) else ""
         if isinstance(value, str):
             hint = self._string_help(value, span)
+        if isinstance(value, NetworkValue):
+            hint = NETWORK_AS_LAYER
         code = "E224" if is_number(value) else "E221"
         return self.fault(code, f"a layer is needed here, and this is {describe(value)}", span, help=hint)  # type: ignore[arg-type]
 

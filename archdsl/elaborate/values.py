@@ -127,6 +127,10 @@ class NetworkValue:
     environment: Environment
 
 
+NETWORK_AS_LAYER = "build on it: `network mine extends ... { head { ... } }`, with an `output` for each of its stages where they are needed"
+"""What to do instead of using a network as a layer."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Failed:
     """The value of a definition that failed; its fault is reported already."""
