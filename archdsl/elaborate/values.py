@@ -127,7 +127,7 @@ class NetworkValue:
     environment: Environment
 
 
-NETWORK_AS_LAYER = "build on it: `network mine extends ... { head { ... } }`, with an `output` for each of its stages where they are needed"
+NETWORK_AS_LAYER = "build on it: `network mine extends ... { head { ... } }`, with an `output` for each stage you need"
 """What to do instead of using a network as a layer."""
 
 
