@@ -32,7 +32,7 @@ def check_golden(path: Path, actual: str, suffix: str) -> None:
     known = expectation.read_text(encoding="utf-8") if expectation.exists() else None
     if known == actual:
         return
-    if known is None or os.environ.get(UPDATE):
+    if known is None or os.environ.get(UPDATE) == "1":
         expectation.write_text(actual, encoding="utf-8")
         pytest.fail(f"{expectation.name} was {'missing' if known is None else 'different'}; written anew: read it")
     assert actual == known, f"{path.name} differs from {expectation.name}; {UPDATE}=1 rewrites it"
