@@ -24,7 +24,7 @@ from tests.sample_networks import SAMPLES, dense, residual, tokens
 
 LARGEST = 150_000_000
 """Parameters of the largest networks that are built twice."""
-OF_ONE_SIZE = ("inception", "vit")
+OF_ONE_SIZE = ("inception", "maxvit", "vit")
 """Networks that take no smaller images than the declared ones."""
 
 
