@@ -28,23 +28,32 @@ from archdsl.shapes import TensorType
 _Mode = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 
 
-def _check_corners(mode: _Mode, align_corners: bool) -> None:
-    if align_corners and mode.startswith("nearest"):
-        message = "`align_corners` goes with `bilinear` and `bicubic`, not with `{mode}`"
-        raise PydanticCustomError("align_corners", message, {"mode": mode})
+class _InterpolatingOp(CostFreeOp):
+    """What ops with a ``mode`` and ``align_corners`` share: the first image at another size."""
+
+    @model_validator(mode="after")
+    def _check_corners(self) -> Self:
+        mode = self.__dict__["mode"]
+        if self.__dict__["align_corners"] and mode.startswith("nearest"):
+            message = "`align_corners` goes with `bilinear` and `bicubic`, not with `{mode}`"
+            raise PydanticCustomError("align_corners", message, {"mode": mode})
+        return self
+
+    def _resampled(self, x: TensorType, output: TensorType, factors: Sequence[float | None]) -> PerAxis:
+        """What of the image is read where it is enlarged by these factors, or (None) to the output's size."""
+        mode, align_corners = self.__dict__["mode"], self.__dict__["align_corners"]
+        if mode == "bicubic" and output.sizes == x.sizes:
+            return in_place(3)  # torch copies an image that keeps its size
+        axes = zip(factors, output.sizes[1:], strict=True)
+        return PerAxis((SAME, *[Resampled(factor, size, mode, align_corners) for factor, size in axes]))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        x = tensors[0]
+        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
 
-def _resampled(
-    x: TensorType, output: TensorType, factors: Sequence[float | None], mode: _Mode, align_corners: bool
-) -> PerAxis:
-    """What of an image is read where it is enlarged by these factors, or to the output's size."""
-    if mode == "bicubic" and output.sizes == x.sizes:
-        return in_place(3)  # torch copies an image that keeps its size
-    axes = zip(factors, output.sizes[1:], strict=True)
-    return PerAxis((SAME, *[Resampled(factor, size, mode, align_corners) for factor, size in axes]))
-
-
-class UpsampleOp(CostFreeOp):
+class UpsampleOp(_InterpolatingOp):
     """The image at ``scale_factor`` times its size: ``C x H x W`` to ``C x floor(H s) x floor(W s)``.
 
     ``scale_factor`` is a number, or one for the height and one for the width; below 1 it shrinks.
@@ -56,11 +65,6 @@ class UpsampleOp(CostFreeOp):
     scale_factor: NumberPair
     mode: _Mode = "nearest"
     align_corners: Flag = False
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_corners(self.mode, self.align_corners)
-        return self
 
     @override
     def infer(self, inputs: Types) -> TensorType:
@@ -74,15 +78,10 @@ class UpsampleOp(CostFreeOp):
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return _resampled(inputs[0], output, self.scale_factor, self.mode, self.align_corners)
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        (x,) = tensors
-        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
+        return self._resampled(inputs[0], output, self.scale_factor)
 
 
-class ResizeOp(CostFreeOp):
+class ResizeOp(_InterpolatingOp):
     """The first of two images at the size of the second: of ``C x H x W`` and ``D x H' x W'``, ``C x H' x W'``.
 
     Of the second only the size is taken, in the built model that of the images at hand. ``align_corners``
@@ -95,11 +94,6 @@ class ResizeOp(CostFreeOp):
     mode: _Mode = "nearest"
     align_corners: Flag = False
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_corners(self.mode, self.align_corners)
-        return self
-
     @override
     def infer(self, inputs: Types) -> TensorType:
         for operand, type_ in enumerate(inputs):
@@ -108,13 +102,7 @@ class ResizeOp(CostFreeOp):
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
-        resampled = _resampled(inputs[0], output, (None, None), self.mode, self.align_corners)
-        return PerOperand((resampled, None))
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        x, _ = tensors
-        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
+        return PerOperand((self._resampled(inputs[0], output, (None, None)), None))
 
 
 class PixelShuffleOp(CostFreeOp):
