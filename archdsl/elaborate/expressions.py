@@ -12,7 +12,7 @@ from archdsl.elaborate.faults import Fault, Poisoned, suggestion
 from archdsl.elaborate.functions import Functions
 from archdsl.elaborate.naming import wire
 from archdsl.elaborate.operators import Operators, length_of
-from archdsl.elaborate.session import MISSING, Session, Unevaluated, wire_help
+from archdsl.elaborate.session import MISSING, Session, Unevaluated, variable, wire_help
 from archdsl.elaborate.values import (
     FAILED,
     LAYERS,
@@ -73,15 +73,9 @@ class Evaluator:
     # ---- names and tensors -----------------------------------------------------------------------
 
     def _name(self, expression: syntax.Name, environment: Environment) -> object:
-        name = expression.name
-        scope: Environment | None = environment
-        while scope is not None:
-            value = scope.variables.get(name, MISSING)
-            if value is not MISSING:
-                break
-            scope = scope.parent
-        else:
-            value = self.session.definition_value(name, environment)
+        value = variable(environment, expression.name)
+        if value is MISSING:
+            value = self.session.definition_value(expression.name, environment)
             if value is MISSING:
                 raise self.session.unknown(expression, environment)
         if value.__class__ is Unevaluated:

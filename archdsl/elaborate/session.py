@@ -234,6 +234,9 @@ def _wires(paths: list[str]) -> str:
 def variable(environment: Environment, name: str) -> object:
     """The value of a ``let``, parameter or loop variable; MISSING if none of the name is seen."""
     scope: Environment | None = environment
-    while scope is not None and name not in scope.variables:
+    while scope is not None:
+        value = scope.variables.get(name, MISSING)
+        if value is not MISSING:
+            return value
         scope = scope.parent
-    return MISSING if scope is None else scope.variables[name]
+    return MISSING

@@ -365,8 +365,8 @@ def _tuple_help(mistake: Mistake, opener: Token) -> str:
 
 def _line(mistake: Mistake) -> str:
     """The line on which the token stands."""
-    text, start = mistake.source.text, mistake.token.start
-    return text[text.rfind("\n", 0, start) + 1 :].partition("\n")[0]
+    number, _ = mistake.source.position(mistake.token.start)
+    return mistake.source.line(number)
 
 
 def _section_help(mistake: Mistake) -> str:
@@ -377,7 +377,7 @@ def _section_help(mistake: Mistake) -> str:
 
 def _computed_name_help(mistake: Mistake) -> str:
     """``c{i}: conv(8, 3)`` and ``@c{i}``: a label that is computed, without its quotes."""
-    at = mistake.token.start - mistake.source.text.rfind("\n", 0, mistake.token.start) - 1
+    at = column(mistake.source.text, mistake.token.start)
     for found in re.finditer(rf"(@?)([\w.]*{_COMPUTED})(\s*:)?", _line(mistake)):
         if found.start() <= at <= found.end() and (found[1] or found[3]):
             return f'a computed name is quoted: `@"{found[2]}"`' if found[1] else f'quote it: `"{found[2]}": …`'

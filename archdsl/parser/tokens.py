@@ -101,10 +101,10 @@ class Tokenizer:
             previous = self.meaning
             if kind == "NAME":
                 kind = keywords.get(text[start:end], "NAME")
-                if self._is_name(kind, previous, end):
-                    kind = "NAME"
-                elif kind == "FOR":
+                if kind == "FOR":
                     in_header = True
+                elif kind != "NAME" and self._is_name(kind, previous, end):
+                    kind = "NAME"
             elif kind == NEWLINE:
                 if self._continues(previous, end):
                     continue
