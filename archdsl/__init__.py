@@ -15,35 +15,35 @@ if (_ROOT / "grammar" / "arch.lark").is_file():
     __path__.append(str(_ROOT))
 
 if TYPE_CHECKING:
-    from archdsl.bundled_specs import bundled as bundled
-    from archdsl.closed_forms import formulas as formulas
+    from archdsl.base.limits import Limits as Limits
+    from archdsl.base.source import Source as Source
     from archdsl.compiler import build as build
     from archdsl.compiler import check as check
     from archdsl.compiler import load as load
     from archdsl.compiler import stats as stats
-    from archdsl.diagnostics import ArchError as ArchError
-    from archdsl.diagnostics import Diagnostic as Diagnostic
-    from archdsl.graph import Graph as Graph
-    from archdsl.graph import Node as Node
-    from archdsl.limits import Limits as Limits
-    from archdsl.solving import solve as solve
-    from archdsl.source import Source as Source
+    from archdsl.design.closed_forms import formulas as formulas
+    from archdsl.design.solving import solve as solve
+    from archdsl.diagnostics.model import ArchError as ArchError
+    from archdsl.diagnostics.model import Diagnostic as Diagnostic
+    from archdsl.graph.model import Graph as Graph
+    from archdsl.graph.model import Node as Node
+    from archdsl.zoo.bundled import bundled as bundled
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ArchError": "archdsl.diagnostics",
-    "Diagnostic": "archdsl.diagnostics",
-    "Graph": "archdsl.graph",
-    "Limits": "archdsl.limits",
-    "Node": "archdsl.graph",
-    "Source": "archdsl.source",
+    "ArchError": "archdsl.diagnostics.model",
+    "Diagnostic": "archdsl.diagnostics.model",
+    "Graph": "archdsl.graph.model",
+    "Limits": "archdsl.base.limits",
+    "Node": "archdsl.graph.model",
+    "Source": "archdsl.base.source",
     "build": "archdsl.compiler",
-    "bundled": "archdsl.bundled_specs",
+    "bundled": "archdsl.zoo.bundled",
     "check": "archdsl.compiler",
-    "formulas": "archdsl.closed_forms",
+    "formulas": "archdsl.design.closed_forms",
     "load": "archdsl.compiler",
-    "solve": "archdsl.solving",
+    "solve": "archdsl.design.solving",
     "stats": "archdsl.compiler",
 }
 """Where each public name stands: imported when first asked for, so that `archdsl --help` starts at once."""

@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archdsl import syntax
-from archdsl.bundled_specs import bundled
-from archdsl.diagnostics import ArchError, Diagnostic, Label, Problems
+from archdsl.base.limits import DEFAULT_LIMITS, Limits
+from archdsl.base.source import Source
+from archdsl.diagnostics.model import ArchError, Diagnostic, Label, Problems
 from archdsl.elaborate import elaborate, faulty_arguments
 from archdsl.elaborate.bases import bases, open_parameters
-from archdsl.elaborate.faults import nearest, suggestion
-from archdsl.elaborate.modules import LoadedModule, Location, ModuleLoader, bundled_location
+from archdsl.elaborate.help.faults import nearest, suggestion
+from archdsl.elaborate.interpreter.values import Given
+from archdsl.elaborate.loading import LoadedModule, Location, ModuleLoader, bundled_location
 from archdsl.elaborate.resolve import unknown_names
 from archdsl.elaborate.settings import from_value
-from archdsl.elaborate.values import Given
-from archdsl.graph import Graph
-from archdsl.limits import DEFAULT_LIMITS, Limits
-from archdsl.parser import parse_expression
-from archdsl.source import Source
-from archdsl.user_ops import OpSource, UserOps
+from archdsl.extensions.user_ops import OpSource, UserOps
+from archdsl.graph.model import Graph
+from archdsl.language import syntax
+from archdsl.language.parser import parse_expression
+from archdsl.zoo.bundled import bundled
 
 if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule
 
-    from archdsl.analysis.stats import Stats
+    from archdsl.views.stats import Stats
 
 Spec = str | os.PathLike[str] | Source
 InputSize = tuple[int, ...] | str
@@ -52,8 +52,8 @@ def load(
     several in a file. ``input`` builds at another size than the declared one: ``(3, 32, 32)`` or
     ``"3x32x32"``, without the batch. ``parameters`` are the network's parameters as numbers,
     strings, booleans, None or lists; ``set_texts`` are such values as a spec would write them.
-    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.user_ops``. A graph that is there
-    already comes back as it is.
+    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.extensions.user_ops``. A graph
+    that is there already comes back as it is.
 
     Raises ArchError with every diagnostic found; E001 for a graph with arguments, as it is finished.
     """
@@ -105,12 +105,12 @@ def build(
     Raises ArchError: what ``load`` raises, E601 to E607 for weights, device and backend, and E702.
     """
     graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
-    from archdsl.backends.devices import usable_device
-    from archdsl.backends.fx import to_graph_module
+    from archdsl.backends.torch.devices import usable_device
+    from archdsl.backends.torch.fx import to_graph_module
 
     module = to_graph_module(graph, init=init and weights is None, device=usable_device(device))
     if weights is not None:
-        from archdsl.backends.weights import load_weights
+        from archdsl.weights.read import load_weights
 
         load_weights(module, Path(weights))
     return module
@@ -135,7 +135,7 @@ def stats(
 
     ``batch``, ``dtype``, ``optimizer`` and ``device`` are for its memory. Raises ArchError: what ``load`` raises.
     """
-    from archdsl.analysis.stats import Stats
+    from archdsl.views.stats import Stats
 
     graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
     return Stats(graph, batch, dtype, optimizer, device)

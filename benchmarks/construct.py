@@ -14,11 +14,11 @@ from functools import partial
 from torch import nn
 
 import archdsl
-from archdsl.backends.fx import to_graph_module
-from archdsl.graph import Graph
+from archdsl.backends.torch.fx import to_graph_module
+from archdsl.graph.model import Graph
 from benchmarks.measure import alternate, table, timed
-from tests import torchvision_import
-from tests.zoo_models import initialised
+from tests.zoo import torchvision_import
+from tests.zoo.zoo_models import initialised
 
 torchvision_import.install()
 import torchvision  # noqa: E402

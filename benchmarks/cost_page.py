@@ -18,12 +18,12 @@ from torch.utils.flop_counter import FlopCounterMode, conv_backward_flop
 
 import archdsl
 from archdsl.analysis.cost import cost, training_macs
-from archdsl.analysis.cost_formulas import FORMULAS
-from archdsl.graph import Graph
+from archdsl.graph.model import Graph
+from archdsl.views.cost_formulas import FORMULAS
 from benchmarks import counters
 from benchmarks.counters import TOOLS, Count
 from benchmarks.differences import causes
-from tests.zoo_models import MODELS
+from tests.zoo.zoo_models import MODELS
 
 PAGE = Path(__file__).parent.parent / "docs" / "cost.md"
 OURS = "archdsl"

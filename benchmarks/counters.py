@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from typing_extensions import override
 
-from tests import torchvision_import
-from tests.zoo import without_weights
-from tests.zoo_models import MODELS
+from tests.zoo import torchvision_import
+from tests.zoo.zoo import without_weights
+from tests.zoo.zoo_models import MODELS
 
 torchvision_import.install()
 from torchvision import models  # noqa: E402

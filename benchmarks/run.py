@@ -6,7 +6,7 @@ import torch
 
 import archdsl
 from benchmarks.measure import alternate, table
-from tests import torchvision_import
+from tests.zoo import torchvision_import
 
 torchvision_import.install()
 import torchvision  # noqa: E402

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archdsl.diagnostics import ArchError, Diagnostic
+from archdsl.diagnostics.model import ArchError, Diagnostic
 
 from .output import Form, say
 
 if TYPE_CHECKING:
-    from archdsl.analysis.stats import Stats
+    from archdsl.views.stats import Stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def show_largest_batches(analysed: Iterable[tuple[str, Stats]], budget: str, for
 
     Raises ArchError afterwards, with the networks of which not even one example fits.
     """
-    from archdsl.units import bytes_of
+    from archdsl.boundary.units import bytes_of
 
     size = bytes_of(budget)
     found = [_largest(spec, stats, size) for spec, stats in analysed]
@@ -58,7 +58,7 @@ def _shown(found: Sequence[_Found], budget: str, size: int, form: Form) -> str:
         import json
 
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-    from archdsl.analysis.text_tables import Column, csv_table, markdown_table
+    from archdsl.views.text_tables import Column, csv_table, markdown_table
 
     columns = [Column(name, right=name in ("batch", "bytes")) for name in rows[0]]
     cells = [["" if value is None else str(value) for value in row.values()] for row in rows]

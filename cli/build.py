@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from archdsl.backends.formats import check_format
-from archdsl.diagnostics import ArchError, Diagnostic
-from archdsl.files import check_writable
+from archdsl.boundary.files import check_writable
+from archdsl.boundary.formats import check_format
+from archdsl.diagnostics.model import ArchError, Diagnostic
 
 from .common import InputOption, LimitOption, NetworkOption, OpsOption, SetOption, SpecArgument, request
 from .output import say
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule
 
-    from archdsl.graph import Graph
+    from archdsl.graph.model import Graph
 
 Result = TypeVar("Result")
 
@@ -67,17 +67,17 @@ def build(
 
 
 def _require(device: Device) -> None:
-    from archdsl.backends.devices import usable_device
+    from archdsl.backends.torch.devices import usable_device
 
     usable_device(device.value)
 
 
 def _lowered(graph: Graph, device: Device, weights: Path | None) -> GraphModule:
-    from archdsl.backends.fx import to_graph_module
+    from archdsl.backends.torch.fx import to_graph_module
 
     module = to_graph_module(graph, init=weights is None, device=device.value)
     if weights is not None:
-        from archdsl.backends.weights import load_weights
+        from archdsl.weights.read import load_weights
 
         load_weights(module, weights)
     return module
@@ -140,14 +140,14 @@ def _imported(graph: Graph, output: Path) -> list[str]:
     """The user's modules that a Python file needs beside it, and why."""
     if output.suffix != ".py":
         return []
-    from archdsl.backends.source_user import user_code
+    from archdsl.backends.python.source_user import user_code
 
     return [f"{module}, as {'; '.join(reasons)}" for module, reasons in user_code(graph).left.items()]
 
 
 def _summary(graph: Graph, device: Device, timer: _Timer, output: Path | None) -> str:
-    from archdsl.analysis.report import totals
-    from archdsl.analysis.stats import Stats
+    from archdsl.views.report import totals
+    from archdsl.views.stats import Stats
 
     settings = ", ".join(f"{name} = {value}" for name, value in graph.settings.items())
     times = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in timer.seconds.items())

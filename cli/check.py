@@ -15,7 +15,7 @@ from .output import counted, rendered, say
 
 if TYPE_CHECKING:
     from archdsl.compiler import Findings, Unbuilt
-    from archdsl.diagnostics import Diagnostic
+    from archdsl.diagnostics.model import Diagnostic
 
 MOST_LISTED = 5
 """How many of the networks that were not built the last line names."""
@@ -39,7 +39,7 @@ def check(
     limit: LimitOption = None,
 ) -> None:
     """Report everything that is wrong with specs. Exits with 1 if anything is."""
-    from archdsl.diagnostics import Problems
+    from archdsl.diagnostics.model import Problems
 
     found = Problems()
     unbuilt: list[Unbuilt] = []
@@ -65,7 +65,7 @@ def _spread(arguments: Iterable[str]) -> Iterator[str]:
 
 def _examined(asked: Request) -> Findings:
     from archdsl import compiler
-    from archdsl.diagnostics import Diagnostic
+    from archdsl.diagnostics.model import Diagnostic
 
     reference = asked.reference
     if isinstance(reference.spec, str) and Path(reference.spec).is_dir():
@@ -76,7 +76,7 @@ def _examined(asked: Request) -> Findings:
 
 
 def _formatted(diagnostics: list[Diagnostic], checked: int, unbuilt: list[Unbuilt], format: Format) -> str:
-    from archdsl.rendering import render_json, render_sarif
+    from archdsl.diagnostics.rendering import render_json, render_sarif
 
     if format is Format.JSON:
         return render_json(diagnostics)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archdsl.limits import DEFAULT_LIMITS, Limits
-from archdsl.source import Source
+from archdsl.base.limits import DEFAULT_LIMITS, Limits
+from archdsl.base.source import Source
 
 from .output import complain, on_terminal
 
 if TYPE_CHECKING:
-    from archdsl.graph import Graph
+    from archdsl.graph.model import Graph
 
 STDIN = "-"
 
@@ -60,7 +60,7 @@ def parse_spec(argument: str) -> SpecReference:
 
 
 def _standard_input() -> Source:
-    from archdsl.diagnostics import ArchError, Diagnostic
+    from archdsl.diagnostics.model import ArchError, Diagnostic
 
     if sys.stdin is None:
         raise ArchError(Diagnostic("E002", "standard input is closed", help=("name a file, or pipe a spec into `-`",)))

@@ -15,7 +15,7 @@ def explain(
     ] = None,
 ) -> None:
     """Explain an error code by an example, and how to mend it."""
-    from archdsl import explanations
+    from archdsl.diagnostics import explanations
 
     if code is None:
         say("".join(f"{known}  {title}\n" for known, title in explanations.titles().items()))

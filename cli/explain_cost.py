@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .output import Form, say, shown_table, shown_totals
 
 if TYPE_CHECKING:
-    from archdsl.analysis.stats import Stats
-    from archdsl.analysis.text_tables import Column
+    from archdsl.views.stats import Stats
+    from archdsl.views.text_tables import Column
 
 
 def show_explained_costs(analysed: Sequence[tuple[str, Stats]], form: Form) -> None:
@@ -25,23 +25,23 @@ def show_explained_costs(analysed: Sequence[tuple[str, Stats]], form: Form) -> N
 
 
 def _data(spec: str, stats: Stats) -> dict[str, Any]:
-    from archdsl.analysis.cost_formulas import explained
+    from archdsl.views.cost_formulas import explained
 
     totals = {"macs": stats.macs, "flops": stats.flops, "training_macs": stats.training_macs}
     return {"spec": spec, "network": stats.name, **totals, "ops": [row._asdict() for row in explained(stats)]}
 
 
 def _csv(analysed: Sequence[tuple[str, Stats]]) -> str:
-    from archdsl.analysis.cost_formulas import ExplainedCost, explained
-    from archdsl.analysis.text_tables import Column, csv_table
+    from archdsl.views.cost_formulas import ExplainedCost, explained
+    from archdsl.views.text_tables import Column, csv_table
 
     rows = [[spec, *map(str, row)] for spec, stats in analysed for row in explained(stats)]
     return csv_table([Column(name) for name in ("spec", *ExplainedCost._fields)], rows)
 
 
 def _text(spec: str, stats: Stats, form: Form) -> str:
-    from archdsl.analysis.report import totals_markdown
-    from archdsl.analysis.text_tables import markdown_table
+    from archdsl.views.report import totals_markdown
+    from archdsl.views.text_tables import markdown_table
 
     columns, rows = _table(stats)
     totals = [
@@ -58,8 +58,8 @@ def _text(spec: str, stats: Stats, form: Form) -> str:
 
 def _table(stats: Stats) -> tuple[list[Column], list[list[str]]]:
     """A line for each kind of op; with a column for uses in auxiliary branches where there are some."""
-    from archdsl.analysis.cost_formulas import explained
-    from archdsl.analysis.text_tables import Column
+    from archdsl.views.cost_formulas import explained
+    from archdsl.views.text_tables import Column
 
     found = explained(stats)
     has_auxiliary = any(row.auxiliary_uses for row in found)

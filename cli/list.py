@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archdsl.diagnostics import ArchError
+from archdsl.diagnostics.model import ArchError
 
 from .output import say
 
 if TYPE_CHECKING:
-    from archdsl.spec_index import Summary
+    from archdsl.zoo.index import Summary
 
 PatternsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[TEXT]...", help="Only those whose name or family holds one of these.")
@@ -33,7 +33,7 @@ def list_specs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the bundled specs by family, with parameters, MACs, year and paper."""
-    from archdsl.spec_index import summaries
+    from archdsl.zoo.index import summaries
 
     most_parameters, most_macs = _amount("--max-parameters", max_parameters), _amount("--max-macs", max_macs)
     found = [
@@ -62,7 +62,7 @@ def _amount(option: str, text: str | None) -> float:
     """The number that ``25M`` means; infinity where nothing was asked. Raises BadParameter."""
     if text is None:
         return float("inf")
-    from archdsl.units import count_of
+    from archdsl.boundary.units import count_of
 
     try:
         return count_of(text)
@@ -71,7 +71,7 @@ def _amount(option: str, text: str | None) -> float:
 
 
 def _table(found: Iterable[Summary]) -> str:
-    from archdsl.analysis.text_tables import Column, text_table
+    from archdsl.views.text_tables import Column, text_table
 
     columns = [
         Column("family"),

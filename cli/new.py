@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archdsl.diagnostics import ArchError, Diagnostic
+from archdsl.diagnostics.model import ArchError, Diagnostic
 
 from .common import LimitOption, NetworkOption, SpecArgument, parse_limits, parse_spec
 from .output import say
@@ -21,8 +21,8 @@ def new(
     limit: LimitOption = None,
 ) -> None:
     """Write a spec that extends another one and shows what can be changed."""
-    from archdsl.files import write_atomically
-    from archdsl.starting_spec import starting_spec
+    from archdsl.boundary.files import write_atomically
+    from archdsl.design.starting_spec import starting_spec
 
     reference = parse_spec(base)
     text = starting_spec(reference.spec, file, network=network or reference.network, limits=parse_limits(limit or ()))

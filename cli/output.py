@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from archdsl.diagnostics import Diagnostic
+from archdsl.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
-    from archdsl.analysis.text_tables import Cells, Column
+    from archdsl.views.text_tables import Cells, Column
 
 _NARROWEST = 20
 """Characters of a line that is printed into, however narrow the terminal is."""
@@ -89,8 +89,8 @@ def coloured(stream: TextIO | None = None) -> bool:
 
 def shown_table(columns: Sequence[Column], rows: Cells) -> str:
     """The table for stdout: made to fit where a person looks at it, whole otherwise."""
-    from archdsl.analysis.fitted_tables import fitted_table
-    from archdsl.analysis.text_tables import text_table
+    from archdsl.views.fitted_tables import fitted_table
+    from archdsl.views.text_tables import text_table
 
     width = terminal_width()
     if width is None:
@@ -101,7 +101,7 @@ def shown_table(columns: Sequence[Column], rows: Cells) -> str:
 
 def shown_totals(lines: Sequence[tuple[str, str]]) -> str:
     """Names and values for stdout, a line each; broken where a person looks at it and it is too long."""
-    from archdsl.analysis.report import totals_text
+    from archdsl.views.report import totals_text
 
     return totals_text(lines, terminal_width())
 
@@ -120,7 +120,7 @@ def _bold(line: str) -> str:
 
 def rendered(diagnostics: Iterable[Diagnostic], stream: TextIO | None) -> str:
     """Diagnostics as text fit for the stream, an empty line between them."""
-    from archdsl.rendering import render_text
+    from archdsl.diagnostics.rendering import render_text
 
     is_coloured = stream is not None and coloured(stream)
     available = terminal_width(stream) if stream is not None else None

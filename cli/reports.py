@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archdsl.analysis.columns import COLUMNS, DEFAULT_COLUMNS, ReportColumn, axes_text, fraction_text, total_of
-from archdsl.analysis.report import memory_amounts, report_table, totals, totals_markdown
-from archdsl.analysis.stats import Stats
-from archdsl.analysis.table import Row
-from archdsl.analysis.text_tables import Cells, Column, csv_table, markdown_table
-from archdsl.units import format_bytes
+from archdsl.boundary.units import format_bytes
+from archdsl.views.columns import COLUMNS, DEFAULT_COLUMNS, ReportColumn, axes_text, fraction_text, total_of
+from archdsl.views.report import memory_amounts, report_table, totals, totals_markdown
+from archdsl.views.stats import Stats
+from archdsl.views.text_tables import Cells, Column, csv_table, markdown_table
+from archdsl.views.tree import Row
 
 from .output import shown_table, shown_totals
 

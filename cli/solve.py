@@ -16,7 +16,7 @@ from .output import say, shown_table
 from .progress import progress
 
 if TYPE_CHECKING:
-    from archdsl.solving import Budget, Candidate, Solution
+    from archdsl.design.solving import Budget, Candidate, Solution
 
 _NUMBER = r"[0-9][0-9_]*(?:\.[0-9]+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
@@ -77,7 +77,7 @@ def solve(
         raise typer.BadParameter(f"--{next(iter(given))} is for --memory, which is not given")
     sought, settings = _open_parameter(set_ or ())
     asked = request(spec, network, input, settings, limit, ops)
-    from archdsl import solving
+    from archdsl.design import solving
 
     with progress() as show:
         found = solving.solve(
@@ -132,8 +132,8 @@ def _open_parameter(texts: Iterable[str]) -> tuple[_Open, list[str]]:
 
 
 def _text(found: Solution) -> str:
-    from archdsl.analysis.symbolic import named
-    from archdsl.analysis.text_tables import Column
+    from archdsl.analysis.symbolic.formulas import named
+    from archdsl.views.text_tables import Column
 
     budgets = " and ".join(f"{budget.limit:,} {named(budget.metric)}" for budget in found.budgets)
     what = f"comes closest to {budgets}" if found.nearest else f"is the largest {_largest(found)} within {budgets}"
@@ -167,7 +167,7 @@ def _share(count: int, limit: int) -> str:
 
 
 def _remarks(found: Solution) -> Iterable[str]:
-    from archdsl.analysis.symbolic import named
+    from archdsl.analysis.symbolic.formulas import named
 
     for budget in found.budgets:
         left = budget.limit - found.found.counts[budget.metric]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archdsl.diagnostics import ArchError, Diagnostic
+from archdsl.diagnostics.model import ArchError, Diagnostic
 
 from .common import InputOption, LimitOption, NetworkOption, OpsOption, Request, SetOption, request
 from .output import Form, say
 
 if TYPE_CHECKING:
-    from archdsl.analysis.stats import Stats
+    from archdsl.views.stats import Stats
 
 
 ColumnsOption = Annotated[
@@ -127,7 +127,7 @@ def _refuse_together(questions: dict[str, bool], options: dict[str, bool]) -> No
 
 def _columns(names: str | None) -> list[str]:
     """The columns asked for, none if none are. Raises ArchError E804 for one that there is not."""
-    from archdsl.analysis.columns import chosen_columns
+    from archdsl.views.columns import chosen_columns
 
     if names is None:
         return []
@@ -140,7 +140,7 @@ def _columns(names: str | None) -> list[str]:
 def _show_reports(
     asked: Sequence[Request], settings: dict[str, Any], columns: Sequence[str], depth: int | None, form: Form
 ) -> None:
-    from archdsl.analysis.columns import DEFAULT_COLUMNS
+    from archdsl.views.columns import DEFAULT_COLUMNS
 
     from . import reports
 
@@ -170,7 +170,7 @@ def _show_formulas(asked: Iterable[Request], variables: str, form: Form) -> None
 
 def _analysed(asked: Iterable[Request], settings: dict[str, Any]) -> list[tuple[str, Stats]]:
     """Each spec as it was named, and its figures. Raises ArchError with what is wrong with any of them."""
-    from archdsl.analysis.stats import Stats
+    from archdsl.views.stats import Stats
 
     found: list[tuple[str, Stats]] = []
     faults: list[Diagnostic] = []

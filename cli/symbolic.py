@@ -12,8 +12,8 @@ from .output import say
 from .progress import progress
 
 if TYPE_CHECKING:
-    from archdsl.analysis.symbolic import Formula
-    from archdsl.closed_forms import Formulas
+    from archdsl.analysis.symbolic.formulas import Formula
+    from archdsl.design.closed_forms import Formulas
 
 
 def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> No
 
 
 def _formulas(asked: Request, names: Sequence[str], show: Callable[[str], None]) -> Formulas:
-    from archdsl.closed_forms import formulas
+    from archdsl.design.closed_forms import formulas
 
     return formulas(
         asked.reference.spec,
@@ -52,7 +52,7 @@ def _text(found: Formulas) -> str:
 
 
 def _formula_text(formula: Formula) -> str:
-    from archdsl.analysis.symbolic import shown
+    from archdsl.analysis.symbolic.formulas import shown
 
     ends = [f"beyond {d.variable} = {shown(d.last)} the counts are others" for d in formula.domains if d.bounded]
     lines = [f"for {formula.condition}", *ends, f"equal to the network's own count at {formula.checked} other points"]

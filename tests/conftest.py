@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-from tests import torchvision_import
+from tests.zoo import torchvision_import
 
 torchvision_import.install()
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archdsl.backends.python_source import to_python
+from archdsl.backends.python.python_source import to_python
 from archdsl.cli.main import execute
-from archdsl.graph import Graph
-from tests.sample_networks import SAMPLES
+from archdsl.graph.model import Graph
+from tests.backends.sample_networks import SAMPLES
 
 each_sample = pytest.mark.parametrize("sample", SAMPLES)
 Outputs = Tensor | dict[str, Tensor]

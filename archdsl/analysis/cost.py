@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from archdsl.graph import Graph, Node, refused
-from archdsl.ops.base import Op, OpError, ParameterSpec, Types
+from archdsl.graph.model import Graph, Node, refused
+from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 
 
 class OpCost(NamedTuple):

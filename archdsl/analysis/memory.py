@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archdsl.analysis.memory_pass import Pass, run
-from archdsl.diagnostics import ArchError, Diagnostic, Label
-from archdsl.graph import Graph, Node, refused
-from archdsl.ops.base import Op, OpError, ParameterSpec, Types
-from archdsl.ops.tape import Device
-from archdsl.units import batch_size, known_name
+from archdsl.boundary.units import batch_size, known_name
+from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.graph.model import Graph, Node, refused
+from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
+from archdsl.ops.memory.tape import Device
 
 ITEM_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of an element, by the name of torch's type. Indices and counters stay int64, of 8."""

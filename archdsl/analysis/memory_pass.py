@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archdsl.analysis.in_place import overwriting_nodes
-from archdsl.graph import Graph, Node, refused
-from archdsl.ops.base import OpError
-from archdsl.ops.tape import Device, Recipe, Tape, Tensor
-from archdsl.shapes import TensorType
+from archdsl.graph.model import Graph, Node, refused
+from archdsl.graph.passes.in_place import overwriting_nodes
+from archdsl.ops.contract.base import OpError
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.memory.tape import Device, Recipe, Tape, Tensor
 
 _FEW_INPUTS = 3
 """Ops on fewer need all their inputs to the end, so that what they do to memory depends on nothing else."""

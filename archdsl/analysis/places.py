@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
-from archdsl.ops.reading import (
+from archdsl.ops.contract.shapes import Layout, TensorType
+from archdsl.ops.facts.reading import (
     ALL,
     SAME,
     All,
@@ -29,7 +30,6 @@ from archdsl.ops.reading import (
     Tiles,
     Window,
 )
-from archdsl.shapes import Layout, TensorType
 
 PLACE_AXES: dict[Layout, tuple[int, ...]] = {"C": (), "CL": (1,), "LC": (0,), "CHW": (1, 2), "HWC": (0, 1), "free": ()}
 """The axes of an input's tensor that are places: height and width, or the length; axes without names are none."""

@@ -20,11 +20,11 @@ from functools import reduce
 from typing import Final, Literal
 
 from archdsl.analysis.places import Places, input_places, merged, step
-from archdsl.graph import Graph, Node, refused
-from archdsl.ops.base import OpError, Types
-from archdsl.ops.lines import SAME_LINE, Line
-from archdsl.ops.reading import SAME, AxisRule, PerAxis, in_place
-from archdsl.source import Span
+from archdsl.base.source import Span
+from archdsl.graph.model import Graph, Node, refused
+from archdsl.ops.contract.base import OpError, Types
+from archdsl.ops.facts.lines import SAME_LINE, Line
+from archdsl.ops.facts.reading import SAME, AxisRule, PerAxis, in_place
 
 Hulls = tuple[tuple[int, int], ...]
 """First and last pixel seen from each place along an axis; the first behind the last where none is."""

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archdsl.backends.formats import check_format
-from archdsl.backends.python_source import to_python
-from archdsl.diagnostics import ArchError, Diagnostic
-from archdsl.files import atomic_path
-from archdsl.graph import Graph
+from archdsl.backends.python.python_source import to_python
+from archdsl.boundary.files import atomic_path
+from archdsl.boundary.formats import check_format
+from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.graph.model import Graph
 
 
 def export(graph: Graph, module: nn.Module, path: str | os.PathLike[str]) -> None:

@@ -6,17 +6,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from archdsl import syntax
-from archdsl.collection import collection_paused
-from archdsl.diagnostics import Diagnostic
-from archdsl.elaborate.faults import Fault, Poisoned, Reporter, Stopped
-from archdsl.elaborate.modules import LoadedModule
+from archdsl.base.collection import collection_paused
+from archdsl.base.limits import Limits
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.elaborate.help.faults import Fault, Poisoned, Reporter, Stopped
+from archdsl.elaborate.interpreter.session import NO_OPS, Session
+from archdsl.elaborate.interpreter.values import Given
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.networks import NetworkBuilder
-from archdsl.elaborate.session import NO_OPS, Session
-from archdsl.elaborate.values import Given
-from archdsl.graph import Graph
-from archdsl.limits import Limits
-from archdsl.ops.base import Op
+from archdsl.graph.model import Graph
+from archdsl.language import syntax
+from archdsl.ops.contract.base import Op
 
 FRAMES_PER_CALL = 400
 """Python frames that one call of a block may need at the nesting limit; the stack is sized by it."""

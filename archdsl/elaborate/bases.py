@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archdsl import syntax
-from archdsl.elaborate.modules import Definition, LoadedModule
+from archdsl.elaborate.loading import Definition, LoadedModule
+from archdsl.language import syntax
 
 
 def bases(module: LoadedModule, network: syntax.Network) -> Iterator[tuple[LoadedModule, syntax.Network]]:

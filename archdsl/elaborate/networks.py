@@ -6,21 +6,21 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from archdsl import syntax
 from archdsl.analysis.cost import cost
-from archdsl.elaborate.bodies import BodyRunner
-from archdsl.elaborate.environment import Defaults, DoneStep, Environment, Wires
-from archdsl.elaborate.expressions import Evaluator
-from archdsl.elaborate.faults import Fault, Poisoned
-from archdsl.elaborate.layers import Applier
-from archdsl.elaborate.modules import LoadedModule
-from archdsl.elaborate.naming import Names, Place, Taken
+from archdsl.elaborate.help.faults import Fault, Poisoned
+from archdsl.elaborate.interpreter.application import Applier
+from archdsl.elaborate.interpreter.bodies import BodyRunner
+from archdsl.elaborate.interpreter.environment import Defaults, DoneStep, Environment, Wires
+from archdsl.elaborate.interpreter.expressions import Evaluator
+from archdsl.elaborate.interpreter.naming import Names, Place, Taken
+from archdsl.elaborate.interpreter.session import FINISHED, Session
+from archdsl.elaborate.interpreter.values import DimsValue, Given, LayerValue, describe
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.plans import Plan, Planner
-from archdsl.elaborate.session import FINISHED, Session
-from archdsl.elaborate.values import DimsValue, Given, LayerValue, describe
-from archdsl.graph import Graph, Node, OutputRef, Scope, Setting
+from archdsl.graph.model import Graph, Node, OutputRef, Scope, Setting
+from archdsl.language import syntax
 from archdsl.ops import InputOp
-from archdsl.shapes import TensorType, format_sizes
+from archdsl.ops.contract.shapes import TensorType, format_sizes
 
 
 class NetworkBuilder:

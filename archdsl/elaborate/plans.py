@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archdsl import syntax
-from archdsl.diagnostics import Label
-from archdsl.elaborate.arguments import match_names, split_arguments
+from archdsl.diagnostics.model import Label
 from archdsl.elaborate.bases import bases, open_parameters
-from archdsl.elaborate.bodies import BodyRunner, section_key
-from archdsl.elaborate.environment import Environment, Wires
-from archdsl.elaborate.faults import Level, suggestion
-from archdsl.elaborate.modules import LoadedModule
+from archdsl.elaborate.help.faults import Level, suggestion
+from archdsl.elaborate.interpreter.arguments import match_names, split_arguments
+from archdsl.elaborate.interpreter.bodies import BodyRunner, section_key
+from archdsl.elaborate.interpreter.environment import Environment, Wires
+from archdsl.elaborate.interpreter.session import FINISHED, MISSING, Override, SectionOverride, Session
+from archdsl.elaborate.interpreter.values import Given, describe
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.resolve import free_names
-from archdsl.elaborate.session import FINISHED, MISSING, Override, SectionOverride, Session
-from archdsl.elaborate.values import Given, describe
 from archdsl.elaborate.walking import descendants
+from archdsl.language import syntax
 
 
 @dataclass(frozen=True, slots=True)

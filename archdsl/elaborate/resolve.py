@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from archdsl import syntax
-from archdsl.diagnostics import Diagnostic
+from archdsl.base.limits import Limits
+from archdsl.diagnostics.model import Diagnostic
 from archdsl.elaborate.bases import bases
-from archdsl.elaborate.faults import Reporter
-from archdsl.elaborate.modules import LoadedModule
-from archdsl.elaborate.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
+from archdsl.elaborate.help.faults import Reporter
+from archdsl.elaborate.interpreter.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.walking import field_names
-from archdsl.limits import Limits
-from archdsl.ops.base import Op
+from archdsl.language import syntax
+from archdsl.ops.contract.base import Op
 
 Scope = frozenset[str]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from archdsl import syntax
-from archdsl.diagnostics import ArchError, Diagnostic, Label
-from archdsl.elaborate.values import Given
+from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.elaborate.interpreter.values import Given
+from archdsl.language import syntax
 
 
 def from_value(name: str, value: object, network: syntax.Network) -> Given:

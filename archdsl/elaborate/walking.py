@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from archdsl import syntax
+from archdsl.language import syntax
 
 
 def descendants(node: syntax.Node, *passed_over: type[syntax.Node]) -> Iterator[syntax.Node]:

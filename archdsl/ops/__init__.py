@@ -18,7 +18,7 @@ from archdsl.ops.activation import (
     TanhOp,
 )
 from archdsl.ops.attention import AttentionOp, ClassTokenOp, DotProductAttentionOp, PositionEmbeddingOp
-from archdsl.ops.base import Op
+from archdsl.ops.contract.base import Op
 from archdsl.ops.conv import Conv1dOp, Conv2dOp, ConvTranspose2dOp, DepthwiseConv2dOp
 from archdsl.ops.linear import LinearOp
 from archdsl.ops.local_attention import (

@@ -7,14 +7,14 @@ from typing import Literal
 
 from typing_extensions import override
 
-from archdsl.ops.arguments import Number, PositiveInt, PositiveNumber
-from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, PointwiseOp, Tensors, Types
-from archdsl.ops.channels import channel_axis
-from archdsl.ops.init import Constant
-from archdsl.ops.reading import ALL, Reads, along, in_place
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import keeping_input, keeping_result, softmax
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.argument_types import Number, PositiveInt, PositiveNumber
+from archdsl.ops.contract.base import CostFreeOp, OpError, ParameterSpec, PointwiseOp, Tensors, Types
+from archdsl.ops.contract.channels import channel_axis
+from archdsl.ops.contract.init import Constant
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import ALL, Reads, along, in_place
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import keeping_input, keeping_result, softmax
 
 
 class _KeepsInputOp(PointwiseOp):

@@ -7,14 +7,24 @@ from math import prod, sqrt
 
 from typing_extensions import override
 
-from archdsl.ops.arguments import Flag, PositiveInt, Probability
-from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, PointwiseOp, Tensors, Types, require_layout
-from archdsl.ops.channels import check_heads
-from archdsl.ops.init import KaimingUniform, Normal, WeightInit, XavierUniform, Zeros
-from archdsl.ops.reading import ALL, SOME, PerOperand, Prepended, Reads, along
-from archdsl.ops.strides import contiguous, of_copy
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import (
+from archdsl.ops.contract.argument_types import Flag, PositiveInt, Probability
+from archdsl.ops.contract.base import (
+    CostFreeOp,
+    Op,
+    OpError,
+    ParameterSpec,
+    PointwiseOp,
+    Tensors,
+    Types,
+    require_layout,
+)
+from archdsl.ops.contract.channels import check_heads
+from archdsl.ops.contract.init import KaimingUniform, Normal, WeightInit, XavierUniform, Zeros
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import ALL, SOME, PerOperand, Prepended, Reads, along
+from archdsl.ops.memory.strides import contiguous, of_copy
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import (
     concatenated,
     dropped_out,
     flattened,
@@ -28,7 +38,6 @@ from archdsl.ops.torch_memory import (
     transposed,
     unflattened,
 )
-from archdsl.shapes import TensorType
 
 
 class AttentionOp(Op):

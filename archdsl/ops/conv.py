@@ -11,7 +11,7 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from archdsl.ops.arguments import (
+from archdsl.ops.contract.argument_types import (
     OPEN,
     Flag,
     OpenNonNegativeInt,
@@ -20,14 +20,14 @@ from archdsl.ops.arguments import (
     Pair,
     PositiveInt,
 )
-from archdsl.ops.base import OpError, ParameterSpec, Tensors, Types, require_layout
-from archdsl.ops.channels import check_groups
-from archdsl.ops.init import VectorInit, WeightInit
-from archdsl.ops.reading import ALL, Border, PerAxis, Reads, TransposedWindow, Window
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import convolved, padded
-from archdsl.ops.window import AXES, WindowedOp, as_axes
-from archdsl.shapes import TensorType, transposed_window_output
+from archdsl.ops.contract.base import OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.contract.channels import check_groups
+from archdsl.ops.contract.init import VectorInit, WeightInit
+from archdsl.ops.contract.shapes import TensorType, transposed_window_output
+from archdsl.ops.facts.reading import ALL, Border, PerAxis, Reads, TransposedWindow, Window
+from archdsl.ops.facts.window import AXES, WindowedOp, as_axes
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import convolved, padded
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _BORDERS: dict[PaddingMode, Border] = {

@@ -7,13 +7,13 @@ from math import prod
 
 from typing_extensions import override
 
-from archdsl.ops.arguments import Flag, PositiveInt
-from archdsl.ops.base import Op, ParameterSpec, Tensors, Types, require_layout
-from archdsl.ops.init import VectorInit, WeightInit
-from archdsl.ops.reading import ALL, Reads, along
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import linear
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.argument_types import Flag, PositiveInt
+from archdsl.ops.contract.base import Op, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.contract.init import VectorInit, WeightInit
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import ALL, Reads, along
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import linear
 
 
 class LinearOp(Op):

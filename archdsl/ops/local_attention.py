@@ -10,13 +10,14 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from archdsl.ops.arguments import Flag, PaddingPair, Pair, PositiveInt, Probability
-from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
-from archdsl.ops.channels import check_heads
-from archdsl.ops.init import Constant, Initializer, Normal, TruncNormal, Zeros
-from archdsl.ops.reading import ALL, SOME, PerAxis, Reads, Tiles, Window, along, rearranged
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import (
+from archdsl.ops.contract.argument_types import Flag, PaddingPair, Pair, PositiveInt, Probability
+from archdsl.ops.contract.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.contract.channels import check_heads
+from archdsl.ops.contract.init import Constant, Initializer, Normal, TruncNormal, Zeros
+from archdsl.ops.contract.shapes import TensorType, format_sizes
+from archdsl.ops.facts.reading import ALL, SOME, PerAxis, Reads, Tiles, Window, along, rearranged
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import (
     concatenated,
     contracted,
     dropped_out,
@@ -35,7 +36,6 @@ from archdsl.ops.torch_memory import (
     transposed,
     unflattened,
 )
-from archdsl.shapes import TensorType, format_sizes
 
 _BIAS_NETWORK = 512
 """Hidden features of the network that computes Swin v2's biases."""

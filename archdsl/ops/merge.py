@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from archdsl.diagnostics import ErrorCode
-from archdsl.ops.arguments import Number
-from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types
-from archdsl.ops.channels import channel_axis
-from archdsl.ops.reading import SOME, Reads, along, in_place
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import concatenated, product
-from archdsl.shapes import Layout, TensorType, layout_name
+from archdsl.diagnostics.model import ErrorCode
+from archdsl.ops.contract.argument_types import Number
+from archdsl.ops.contract.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types
+from archdsl.ops.contract.channels import channel_axis
+from archdsl.ops.contract.shapes import Layout, TensorType, layout_name
+from archdsl.ops.facts.reading import SOME, Reads, along, in_place
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import concatenated, product
 
 
 def _common_layout(inputs: Types, code: ErrorCode, verb: str) -> Layout:

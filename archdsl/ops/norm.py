@@ -9,7 +9,7 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from archdsl.ops.arguments import (
+from archdsl.ops.contract.argument_types import (
     Epsilon,
     Flag,
     Number,
@@ -18,14 +18,14 @@ from archdsl.ops.arguments import (
     PositiveInt,
     PositiveNumbers,
 )
-from archdsl.ops.base import CostFreeOp, OpError, ParameterSpec, Tensors, Types, require_layout
-from archdsl.ops.channels import channel_axis, check_groups
-from archdsl.ops.init import Constant, VectorInit
-from archdsl.ops.reading import ALL, Reads, along, in_place
-from archdsl.ops.strides import contiguous, is_channels_last, suggested
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import made_contiguous, normalized, permuted
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.base import CostFreeOp, OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.contract.channels import channel_axis, check_groups
+from archdsl.ops.contract.init import Constant, VectorInit
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import ALL, Reads, along, in_place
+from archdsl.ops.memory.strides import contiguous, is_channels_last, suggested
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import made_contiguous, normalized, permuted
 
 
 def _affine(channels: int, init: VectorInit, bias_init: VectorInit) -> dict[str, ParameterSpec]:

@@ -9,13 +9,13 @@ from typing import Self
 from pydantic import model_validator
 from typing_extensions import override
 
-from archdsl.ops.arguments import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
-from archdsl.ops.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
-from archdsl.ops.reading import ALL, SAME, Bins, PerAxis, Reads, Window
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import averaged, convolved, max_pooled, padded
-from archdsl.ops.window import WindowedOp, as_axes, check_half_padding
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.argument_types import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
+from archdsl.ops.contract.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import ALL, SAME, Bins, PerAxis, Reads, Window
+from archdsl.ops.facts.window import WindowedOp, as_axes, check_half_padding
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import averaged, convolved, max_pooled, padded
 
 
 class _WindowPoolOp(WindowedOp, CostFreeOp):

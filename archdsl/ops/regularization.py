@@ -6,12 +6,12 @@ from typing import Literal
 
 from typing_extensions import override
 
-from archdsl.ops.arguments import Probability
-from archdsl.ops.base import CostFreeOp, PointwiseOp, Tensors, Types, require_layout
-from archdsl.ops.reading import Reads, in_place
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import dropped_groups, dropped_out
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.argument_types import Probability
+from archdsl.ops.contract.base import CostFreeOp, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import Reads, in_place
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import dropped_groups, dropped_out
 
 
 class DropoutOp(PointwiseOp):

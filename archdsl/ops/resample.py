@@ -10,7 +10,7 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from archdsl.ops.arguments import (
+from archdsl.ops.contract.argument_types import (
     Border,
     Flag,
     Number,
@@ -19,11 +19,11 @@ from archdsl.ops.arguments import (
     Pair,
     PositiveInt,
 )
-from archdsl.ops.base import CostFreeOp, OpError, Tensors, Types, require_layout
-from archdsl.ops.reading import SAME, SOME, Bins, PerAxis, PerOperand, Reads, Resampled, Window, in_place
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import image, narrowed, padded
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.base import CostFreeOp, OpError, Tensors, Types, require_layout
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import SAME, SOME, Bins, PerAxis, PerOperand, Reads, Resampled, Window, in_place
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import image, narrowed, padded
 
 _Mode = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 

@@ -9,12 +9,12 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from archdsl.ops.arguments import Axes, Pair, Sizes
-from archdsl.ops.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types, require_layout
-from archdsl.ops.reading import Reads, in_place, rearranged
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import flattened, permuted, reshaped, transposed, unflattened
-from archdsl.shapes import Layout, TensorType, format_sizes, layout_name
+from archdsl.ops.contract.argument_types import Axes, Pair, Sizes
+from archdsl.ops.contract.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.contract.shapes import Layout, TensorType, format_sizes, layout_name
+from archdsl.ops.facts.reading import Reads, in_place, rearranged
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import flattened, permuted, reshaped, transposed, unflattened
 
 
 class InputOp(CostFreeOp):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from archdsl.ops.arguments import AnyInt, OptionalInt, PositiveInt
-from archdsl.ops.base import CostFreeOp, OpError, Tensors, Types, require_layout
-from archdsl.ops.channels import channel_axis, check_groups, with_size
-from archdsl.ops.reading import SOME, Picked, Reads, along
-from archdsl.ops.tape import Tape, Tensor
-from archdsl.ops.torch_memory import image, narrowed, padded
-from archdsl.shapes import TensorType
+from archdsl.ops.contract.argument_types import AnyInt, OptionalInt, PositiveInt
+from archdsl.ops.contract.base import CostFreeOp, OpError, Tensors, Types, require_layout
+from archdsl.ops.contract.channels import channel_axis, check_groups, with_size
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.facts.reading import SOME, Picked, Reads, along
+from archdsl.ops.memory.tape import Tape, Tensor
+from archdsl.ops.memory.torch_memory import image, narrowed, padded
 
 
 class ChunkOp(CostFreeOp):

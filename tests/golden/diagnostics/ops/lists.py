@@ -1,6 +1,6 @@
 """An op whose arguments are lists."""
 
-from archdsl.user_ops import FunctionCall, TensorType, TorchCall, Types, UserOp, X
+from archdsl.extensions.user_ops import FunctionCall, TensorType, TorchCall, Types, UserOp, X
 
 
 class Listed(UserOp):

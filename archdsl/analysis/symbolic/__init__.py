@@ -1,0 +1,1 @@
+"""Costs as formulas in the numbers that a spec leaves open."""

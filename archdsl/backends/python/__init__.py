@@ -1,0 +1,1 @@
+"""A graph as readable Python source."""

@@ -1,0 +1,1 @@
+"""What everything stands on: texts and places, limits, names."""

@@ -1,0 +1,1 @@
+"""Where people and disks are met: amounts as people write them, files written whole, formats."""

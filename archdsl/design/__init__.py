@@ -1,0 +1,1 @@
+"""A network with numbers left open: which value meets a budget."""

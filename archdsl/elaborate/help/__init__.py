@@ -1,0 +1,1 @@
+"""What messages know: habits, names that are missing, refusals."""

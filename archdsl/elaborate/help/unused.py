@@ -1,0 +1,56 @@
+"""Layers that a body defines and never applies, where a step was meant."""
+
+from __future__ import annotations
+
+from archdsl.elaborate.help.faults import Reporter
+from archdsl.elaborate.interpreter.environment import Environment
+from archdsl.elaborate.interpreter.values import LayerValue
+from archdsl.elaborate.walking import descendants
+from archdsl.language import syntax
+
+_LONGEST_SHOWN = 40
+
+
+class UnusedLayers:
+    """Reports E207 for a ``let`` of a layer whose name stands nowhere else in its body."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self._unmentioned: dict[syntax.Body, tuple[syntax.Let, ...]] = {}
+
+    def check(self, body: syntax.Body, environment: Environment) -> None:
+        """Reports what ``body`` has defined in ``environment``, once all of its statements have run."""
+        found = self._unmentioned.get(body)
+        if found is None:
+            found = self._unmentioned[body] = _unmentioned(body)
+        for let in found:
+            if isinstance(environment.variables.get(let.name.name), LayerValue):
+                self._report(let)
+
+    def _report(self, let: syntax.Let) -> None:
+        name = let.name.name
+        self.reporter.report(
+            self.reporter.fault(
+                "E207",
+                f"nothing uses the layer `{name}`, and a `let` alone makes no step",
+                let.name.span,
+                help=f"to make the step write `{name}: {_labelled(let.value)}`",
+            )
+        )
+
+
+def _labelled(layer: syntax.Expression) -> str:
+    """The layer as it stands behind a label, which covers no more than what is right behind it."""
+    text = layer.span.text
+    shown = text if len(text) <= _LONGEST_SHOWN and "\n" not in text else "..."
+    return f"({shown})" if isinstance(layer, syntax.Flow | syntax.Chain | syntax.Ternary | syntax.Labelled) else shown
+
+
+def _unmentioned(body: syntax.Body) -> tuple[syntax.Let, ...]:
+    """The values that the body defines and then mentions nowhere, not even as the name of an argument."""
+    lets = [s for s in body.statements if isinstance(s, syntax.Let) and s.parameters is None]
+    if not lets:
+        return ()
+    own = {let.name for let in lets}
+    mentioned = {node.name for node in descendants(body) if isinstance(node, syntax.Name) and node not in own}
+    return tuple(let for let in lets if let.name.name not in mentioned)

@@ -1,0 +1,1 @@
+"""The interpreter of bodies: expressions to values, layers to nodes."""

@@ -1,0 +1,1 @@
+"""Ops written outside archdsl."""

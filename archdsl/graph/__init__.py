@@ -1,0 +1,1 @@
+"""The checked network: nodes, scopes, its texts and its rules."""

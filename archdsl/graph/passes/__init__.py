@@ -1,0 +1,1 @@
+"""Functions of a graph: what may be overwritten, what may be rewritten."""

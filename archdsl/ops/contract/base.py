@@ -1,0 +1,170 @@
+"""What every op states about itself: arguments, shape rule, parameters, cost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, final
+
+from pydantic import BaseModel, ConfigDict
+
+from archdsl.diagnostics.model import ErrorCode
+from archdsl.ops.contract.init import Initializer
+from archdsl.ops.contract.shapes import Layout, TensorType, layout_name
+from archdsl.ops.facts.reading import Reads, in_place
+from archdsl.ops.memory.tape import Tape, Tensor
+
+Types = tuple[TensorType, ...]
+Tensors = tuple[Tensor, ...]
+
+
+class OpError(Exception):
+    """An op that cannot be applied to these inputs; the elaborator adds the place.
+
+    ``argument`` names the argument at fault and ``operand`` the index of the input at fault, where
+    one is, so that the diagnostic can mark it.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, help: str = "", argument: str | None = None, operand: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+        self.argument = argument
+        self.operand = operand
+
+
+class ParameterSpec(NamedTuple):
+    """One parameter or buffer of an op: its shape, its start, and whether the optimiser sees it."""
+
+    shape: tuple[int, ...]
+    init: Initializer | None = None
+    """None: torch's own default for the module that this op becomes."""
+    dtype: str = "float32"
+
+    @property
+    def elements(self) -> int:
+        product = 1
+        for size in self.shape:
+            product *= size
+        return product
+
+
+class Op(BaseModel, ABC):
+    """One operation with all its arguments resolved; equal arguments make equal, hashable ops.
+
+    Fields are the op's arguments in the order in which a spec may write them without names; what a
+    spec leaves open (``padding``) is filled in on construction. Input channels are no field: they
+    are taken from the input's type.
+    """
+
+    # schemas of ops that no spec uses are never built: that would be most of the time to import this package
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    kind: ClassVar[str]
+    """The op's name in specs, graphs and tables."""
+    step_name: ClassVar[str]
+    """What unlabelled steps are named after (``dwconv`` steps are named ``conv1``, ...); ``kind`` unless set."""
+    defaults_of: ClassVar[str | None] = None
+    """The kind of a more general op whose ``default`` statements hold for this one as well, where none is its own."""
+    arity: ClassVar[int | None] = 1
+    """Number of inputs; None for two or more."""
+    is_user_op: ClassVar[bool] = False
+    """Whether it is written outside archdsl, so that its mistakes are its author's."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in cls.__dict__ and "step_name" not in cls.__dict__:
+            cls.step_name = cls.kind
+
+    @abstractmethod
+    def infer(self, inputs: Types) -> TensorType:
+        """The output's type. Raises OpError where the op cannot take these inputs."""
+
+    @abstractmethod
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        """Multiply-accumulates of convolutions, matrix products and attention products, per example.
+
+        The convention of torch's FlopCounterMode (which counts two FLOPs for each) and of
+        torchvision's published ``_ops``: biases, norms, activations and pools count nothing.
+        """
+
+    def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:
+        """Multiply-accumulates of the gradient for the op's input alone, which the first layer of a network spares."""
+        return self.macs(inputs, output)
+
+    @abstractmethod
+    def reads(self, inputs: Types, output: TensorType) -> Reads | None:
+        """Which elements of the inputs each element of the output is computed from; None where nobody knows.
+
+        In evaluation mode: what is dropped or normalised by the batch in training only does not count.
+        """
+
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        """Trainable parameters by name, in torch's order of registration."""
+        return {}
+
+    def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        """Buffers that the state_dict holds, by name, in torch's order."""
+        return {}
+
+    def constants(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        """Buffers that the state_dict does not hold, as they follow from the arguments, by name."""
+        return {}
+
+    @abstractmethod
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor | None:
+        """The result, with all that torch allocates and keeps for the backward pass on the way to it.
+
+        ``tensors`` are the inputs, the batch included; ``tape`` makes new ones and is told what is kept. None where
+        nobody knows.
+        """
+
+    @final
+    def arguments(self) -> dict[str, Any]:
+        """Arguments by name, in order."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class CostFreeOp(Op):
+    """An op without matrix products."""
+
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return 0
+
+
+class PointwiseOp(CostFreeOp):
+    """Each output element depends on the input element at its place: any layout, same type."""
+
+    def infer(self, inputs: Types) -> TensorType:
+        return inputs[0]
+
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
+
+
+def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "", operand: int = 0) -> None:
+    """Refuse an input whose axes the op would silently misread."""
+    if type_.layout not in layouts:
+        message = f"`{kind}` takes {_described(layouts)}, but gets {type_} ({layout_name(type_.layout)})"
+        raise OpError("E306", message, help=help or _way_to(type_.layout, layouts), operand=operand)
+
+
+def _way_to(layout: Layout, wanted: tuple[Layout, ...]) -> str:
+    """What brings a tensor of this layout to one of the wanted ones, where one op does."""
+    if (layout == "HWC" and "CHW" in wanted) or (layout == "LC" and "CL" in wanted):
+        return "write `channels_first` before it"
+    if (layout == "CHW" and "HWC" in wanted) or (layout == "CL" and "LC" in wanted):
+        return "write `channels_last` before it"
+    if layout in ("CHW", "HWC") and "LC" in wanted:
+        return "write `tokens` before it"
+    if layout == "LC" and "CHW" in wanted:
+        return "write `image`, with its height and width, before it"
+    return "put it before the `flatten`" if layout == "C" and "CHW" in wanted else ""
+
+
+def _described(layouts: tuple[Layout, ...]) -> str:
+    names = [layout_name(layout) for layout in layouts]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]

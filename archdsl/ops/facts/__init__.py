@@ -1,0 +1,1 @@
+"""What ops are computed from: which elements they read, windows, lines."""

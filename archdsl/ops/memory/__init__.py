@@ -1,0 +1,1 @@
+"""What torch allocates and keeps while it computes."""

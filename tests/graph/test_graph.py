@@ -1,0 +1,387 @@
+"""Graph: what it tells of itself, its text, JSON and digest, and the faults that verify finds."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import networkx
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from archdsl.base.source import Source, Span
+from archdsl.diagnostics.model import ArchError
+from archdsl.graph.model import Graph, GraphError, Node, OutputRef, Scope
+from archdsl.ops import AddOp, BatchNormOp, Conv2dOp, ReluOp
+from archdsl.ops.contract.init import KaimingNormal
+from archdsl.ops.contract.shapes import TensorType
+from tests.graph.network_builder import NetworkBuilder
+
+STEPS: list[tuple[str, dict[str, Any]]] = [
+    ("conv", {"out_channels": 4, "kernel_size": 3}),
+    ("conv", {"out_channels": 4, "kernel_size": (1, 3), "bias": False, "init": KaimingNormal(mode="fan_out")}),
+    ("bn", {}),
+    ("relu", {}),
+    ("dropout", {"p": 0.25}),
+    ("mul_scalar", {"value": 0.1}),
+]
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """Random DAGs of ops that keep a 4x6x6 image, in scopes that open and close."""
+    builder = NetworkBuilder("random")
+    tensors = [builder.input(4, 6, 6)]
+    for step in range(draw(st.integers(1, 12))):
+        if draw(st.booleans()) and builder.scope.parent:
+            builder.close()
+        if draw(st.booleans()):
+            builder.open("block", f"b{step}", "block")
+        sources = draw(st.lists(st.sampled_from(tensors), min_size=1, max_size=3))
+        if len(sources) > 1:
+            tensors.append(builder.add("add", *sources, name=f"n{step}"))
+        else:
+            kind, arguments = draw(st.sampled_from(STEPS))
+            tensors.append(builder.add(kind, *sources, name=f"n{step}", **arguments))
+    return builder.graph(tensors[-1], draw(st.sampled_from(tensors)))
+
+
+def residual(blocks: int, name: str = "net") -> Graph:
+    """A residual network of four nodes a block, its ops shared as elaboration shares them."""
+    builder = NetworkBuilder(name)
+    conv, bn, relu = Conv2dOp(out_channels=4, kernel_size=(3, 3)), BatchNormOp(), ReluOp()
+    tensor = builder.input(4, 6, 6)
+    for block in range(blocks):
+        builder.open("block", f"block{block}", "residual")
+        branch = builder.add_op(conv, tensor, name="conv1")
+        branch = builder.add_op(relu, builder.add_op(bn, branch, name="bn1"), name="relu1")
+        tensor = builder.add("add", branch, tensor, name="add1")
+        builder.close()
+    return builder.graph()
+
+
+# ---- what it tells -------------------------------------------------------------------------------
+
+
+@given(graphs())
+def test_users_are_the_inputs_turned_round(graph: Graph) -> None:
+    edges = sorted((source, node.id) for node in graph.nodes for source in node.inputs)
+    assert sorted((source, user) for source, users in enumerate(graph.users()) for user in users) == edges
+
+
+@given(graphs())
+def test_networkx_sees_the_same_wiring(graph: Graph) -> None:
+    exported = graph.to_networkx()
+    assert isinstance(exported, networkx.MultiDiGraph)
+    assert sorted(exported) == [node.id for node in graph.nodes]
+    for node in graph.nodes:
+        edges = sorted(exported.in_edges(node.id, keys=True), key=lambda edge: edge[2])
+        assert tuple(source for source, _, _ in edges) == node.inputs
+        assert exported.nodes[node.id]["node"] is node
+
+
+def test_inputs_in_order() -> None:
+    builder = NetworkBuilder()
+    left, right = builder.input(3, 4, 4, name="left"), builder.input(3, 4, 4, name="right")
+    graph = builder.graph(builder.add("add", right, left, name="add1"))
+    assert graph.inputs == (left, right)
+
+
+def test_state_entries_are_in_torchs_order() -> None:
+    """The order of a module tree whose modules were registered in the order of the nodes."""
+    builder = NetworkBuilder()
+    x = builder.input(4, 6, 6)
+    root = nn.Module()
+    for kind, path in [
+        ("relu", "opened.relu"), ("conv", "stem.conv"), ("conv", "late.conv"), ("bn", "stem.bn"), ("conv", "early"),
+        ("conv", "opened.conv"), ("bn", "late.deep.bn"), ("conv", "stem.deep.conv"), ("conv", "late.conv2"),
+    ]:  # fmt: skip
+        x = builder.add(kind, x, name=path, **MODULES[kind][0])
+        register(root, path, MODULES[kind][1]())
+    x = builder.add("scale", x, name="late.factor")
+    root.get_submodule("late").register_parameter("factor", nn.Parameter(torch.ones(4, 1, 1)))
+    entries = builder.graph(x).state_entries()
+    buffers = {name for name, _ in root.named_buffers()}
+    expected = [(name, tuple(value.shape), name in buffers) for name, value in root.state_dict().items()]
+    assert [(entry.key, entry.spec.shape, entry.is_buffer) for entry in entries] == expected
+    assert all(entry.key.startswith(entry.node.path) for entry in entries)
+
+
+MODULES: dict[str, tuple[dict[str, Any], Callable[[], nn.Module]]] = {
+    "relu": ({}, nn.ReLU),
+    "bn": ({}, lambda: nn.BatchNorm2d(4)),
+    "conv": ({"out_channels": 4, "kernel_size": 3}, lambda: nn.Conv2d(4, 4, 3)),
+}
+
+
+def register(root: nn.Module, path: str, module: nn.Module) -> None:
+    *containers, name = path.split(".")
+    for container in containers:
+        if container not in root._modules:
+            root.add_module(container, nn.Module())
+        root = root.get_submodule(container)
+    root.add_module(name, module)
+
+
+def shared_pair() -> Graph:
+    builder = NetworkBuilder()
+    first = builder.add("conv", builder.input(4, 6, 6), name="conv1", out_channels=4, kernel_size=3)
+    op = first.op
+    second = builder.add_op(op, first, name="conv2")
+    second.module = "conv1"
+    return builder.graph(second)
+
+
+def test_shared_weights_are_listed_once() -> None:
+    assert [entry.key for entry in shared_pair().state_entries()] == ["conv1.weight", "conv1.bias"]
+
+
+# ---- text and JSON -------------------------------------------------------------------------------
+
+
+def test_text_reads_like_the_spec() -> None:
+    builder = NetworkBuilder("tiny")
+    x = builder.add("conv", builder.input(3, 8, 8), name="conv1", out_channels=4, kernel_size=3, bias=False)
+    builder.open("block", "tail")
+    y = builder.add("channels_last", builder.add("relu", x, name="relu1"), name="last")
+    z = builder.add("add", y, y, name="add1")
+    graph = replace(builder.graph(z, auxiliary={"side": x}), settings={"classes": 10, "act": "relu", "deep": None})
+    assert graph.text() == (
+        'network tiny(classes=10, act="relu", deep=none)\n'
+        '%0 = input(sizes=3x8x8, layout="CHW") : 3x8x8  # input\n'
+        "%1 = conv(out_channels=4, kernel_size=3x3, padding=1x1, bias=false) %0 : 4x8x8  # conv1\n"
+        "%2 = relu() %1 : 4x8x8  # tail.relu1\n"
+        "%3 = channels_last() %2 : 8x8x4 HWC  # tail.last\n"
+        "%4 = add() %3 %3 : 8x8x4 HWC  # tail.add1\n"
+        "return output: %4, aux side: %1\n"
+    )
+
+
+@given(graphs())
+def test_json_round_trip(graph: Graph) -> None:
+    back = Graph.from_json(graph.to_json())
+    assert back.to_json() == graph.to_json()
+    assert back.text() == graph.text()
+    assert back.digest() == graph.digest()
+    assert [node.op for node in back.nodes] == [node.op for node in graph.nodes]
+    assert [(node.type, node.path, node.module) for node in back.nodes] == [
+        (node.type, node.path, node.module) for node in graph.nodes
+    ]
+    assert [scopes(node) for node in back.nodes] == [scopes(node) for node in graph.nodes]
+    assert back.outputs == graph.outputs
+
+
+def scopes(node: Node) -> list[tuple[str, str, str]]:
+    return [(scope.kind, scope.name, scope.path) for scope in node.scope.ancestors()]
+
+
+def test_json_keeps_places_settings_and_documentation() -> None:
+    source = Source("tiny.arch", "network tiny {\n    input 3x8x8\n    relu # größer\n}\n")
+    builder = NetworkBuilder("tiny")
+    builder.scope = builder.root = replace(builder.root, span=Span(source, 0, 12), definition=Span(source, 8, 12))
+    node = builder.add("relu", builder.input(3, 8, 8), name="relu1")
+    node.span = Span(source, 35, 39)
+    graph = replace(builder.graph(), settings={"a": 1, "b": 0.1, "c": None, "d": "x", "e": True}, doc="Says why.")
+    back = Graph.from_json(graph.to_json())
+    assert (back.name, back.settings, back.doc) == ("tiny", graph.settings, "Says why.")
+    span = back.nodes[1].span
+    assert span is not None
+    assert (span.place, span.text, span.source.text) == ("tiny.arch:3:5", "relu", source.text)
+    assert back.root.span is not None
+    assert back.root.span.source is span.source
+    assert back.root.definition is not None
+    assert back.root.definition.text == "tiny"
+
+
+def broken_documents() -> list[Any]:
+    good = json.loads(residual(1).to_json())
+    return [
+        {}, [], None, 3, "text",
+        {**good, "version": 2},
+        {**good, "format": "other"},
+        {**good, "ops": []},
+        {**good, "ops": [["conv", {"out_channels": 0}], *good["ops"][1:]]},
+        {**good, "ops": [["unknown", {}], *good["ops"][1:]]},
+        {**good, "types": [[[4, 6, 7], "CHW"], *good["types"][1:]]},
+        {**good, "nodes": good["nodes"][1:]},
+        {**good, "nodes": [node[:-1] for node in good["nodes"]]},
+        {**good, "outputs": [["output", 99, False]]},
+        {key: value for key, value in good.items() if key != "scopes"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, *map(json.dumps, broken_documents())])
+def test_a_text_that_is_no_graph_is_a_diagnostic(text: str) -> None:
+    with pytest.raises(ArchError) as caught:
+        Graph.from_json(text)
+    assert caught.value.diagnostics[0].code == "E002"
+
+
+# ---- digest --------------------------------------------------------------------------------------
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+def test_digest_ignores_names_places_and_order(graph: Graph, rng: random.Random) -> None:
+    assert renamed_and_shuffled(graph, rng).digest() == graph.digest()
+
+
+def renamed_and_shuffled(graph: Graph, rng: random.Random) -> Graph:
+    """The graph in another topological order, with other paths, scopes and equal ops that are other objects."""
+    order: list[int] = []
+    remaining = [node.id for node in graph.nodes]
+    while remaining:
+        ready = [id_ for id_ in remaining if set(graph.nodes[id_].inputs) <= set(order)]
+        order.append(rng.choice(ready))
+        remaining.remove(order[-1])
+    place = {old: new for new, old in enumerate(order)}
+    root = Scope("network", "other", "", None)
+    nodes = []
+    for old in order:
+        node = graph.nodes[old]
+        op = type(node.op)(**node.op.arguments())
+        inputs = tuple(place[source] for source in node.inputs)
+        nodes.append(Node(place[old], op, inputs, node.type, f"x.y{old}", f"x.y{old}", root, None))
+    shuffled = Graph("other", tuple(nodes), tuple(replace(o, node=place[o.node]) for o in graph.outputs), root)
+    shuffled.verify()
+    return shuffled
+
+
+def two_inputs(first: str, **arguments: Any) -> NetworkBuilder:
+    builder = NetworkBuilder()
+    a, b = builder.input(4, 6, 6, name="a"), builder.input(4, 6, 6, name="b")
+    x, y = (a, b) if first == "a" else (b, a)
+    x = builder.add("conv", x, name="conv1", **{"out_channels": 4, "kernel_size": 3, **arguments})
+    builder.add("concat", x, y, name="concat1")
+    return builder
+
+
+def test_digest_tells_networks_apart() -> None:
+    several = [
+        two_inputs("a").graph(),
+        two_inputs("b").graph(),
+        two_inputs("a", groups=2).graph(),
+        two_inputs("a", init=KaimingNormal()).graph(),
+        two_inputs("a", init=KaimingNormal(mode="fan_out")).graph(),
+        replace(two_inputs("a").graph(), outputs=(OutputRef("other", 3),)),
+        replace(two_inputs("a").graph(), outputs=(OutputRef("output", 2),)),
+        shared_pair(),
+        unshared_pair(),
+        residual(1),
+        residual(2),
+    ]
+    assert len({graph.digest() for graph in several}) == len(several)
+
+
+def unshared_pair() -> Graph:
+    graph = shared_pair()
+    graph.nodes[-1].module = graph.nodes[-1].path
+    return graph
+
+
+# ---- verify --------------------------------------------------------------------------------------
+
+
+@given(graphs())
+def test_verify_accepts_what_is_right(graph: Graph) -> None:
+    graph.verify()
+
+
+def test_verify_accepts_shared_weights() -> None:
+    shared_pair().verify()
+
+
+def change(**fields: Any) -> Callable[[Graph], Graph]:
+    """Sets fields of the graph's node 2."""
+
+    def plant(graph: Graph) -> Graph:
+        for name, value in fields.items():
+            setattr(graph.nodes[2], name, value)
+        return graph
+
+    return plant
+
+
+FAULTS: list[tuple[str, Callable[[Graph], Graph]]] = [
+    ("stands at position 2", change(id=7)),
+    ("stands at position 0", lambda graph: replace(graph, nodes=graph.nodes[::-1])),
+    ("reads node 2, which does not stand before it", change(inputs=(2,))),
+    ("reads node 99", change(inputs=(99,))),
+    ("reads node -1", change(inputs=(-1,))),
+    ("has 2 inputs, but takes 1", change(inputs=(0, 1))),
+    ("has 0 inputs, but takes 1", change(inputs=())),
+    ("has 1 inputs, but takes two or more", change(op=AddOp())),
+    ("has type 4x6x5 CHW, but makes 4x6x6 CHW", change(type=TensorType((4, 6, 5), "CHW"))),
+    ("has type 4x6x6 free, but makes 4x6x6 CHW", change(type=TensorType((4, 6, 6), "free"))),
+    ("cannot take its inputs", change(op=Conv2dOp(out_channels=4, kernel_size=(9, 9), padding=(0, 0)))),
+    ("has a path that another has", change(path="block0.conv1", module="block0.conv1")),
+    ("has a path that is empty", change(path="", module="")),
+    ("stands inside", change(path="block0.conv1.bn", module="block0.conv1.bn")),
+    ("stands inside", change(path="block0.conv1.a.b.c", module="block0.conv1.a.b.c")),
+    ("which no node before it has", change(module="elsewhere")),
+    ("that does not fit it", change(module="block0.conv1")),
+    ("outside the network", change(scope=Scope("block", "lost", "", None))),
+    ("the network has no output", lambda graph: replace(graph, outputs=())),
+    ("the network has no output", lambda graph: replace(graph, outputs=(OutputRef("side", 1, True),))),
+    ("two outputs have one name", lambda graph: replace(graph, outputs=(OutputRef("a", 1), OutputRef("a", 2)))),
+    (
+        "an auxiliary output stands before",
+        lambda graph: replace(graph, outputs=(OutputRef("side", 1, True), OutputRef("output", 2))),
+    ),
+    ("which does not exist", lambda graph: replace(graph, outputs=(OutputRef("a", 99),))),
+]
+
+
+@pytest.mark.parametrize("said, plant", FAULTS)
+def test_verify_finds_each_planted_fault(said: str, plant: Callable[[Graph], Graph]) -> None:
+    with pytest.raises(GraphError, match=re.escape(said)):
+        plant(residual(2)).verify()
+
+
+# ---- size ----------------------------------------------------------------------------------------
+
+USES: dict[str, Callable[[Graph], object]] = {
+    "verify": Graph.verify,
+    "text": Graph.text,
+    "digest": Graph.digest,
+    "state_entries": Graph.state_entries,
+    "users": Graph.users,
+    "round trip": lambda graph: Graph.from_json(graph.to_json()),
+}
+
+
+def test_deep_scopes_and_wide_merges_meet_no_limit() -> None:
+    builder = NetworkBuilder()
+    image = builder.input(1, 1, 1)
+    leaves = [image]
+    for depth in range(3_000):
+        builder.scope = Scope("block", "", "", builder.scope)
+        leaves.append(builder.add("relu", image, name=f"relu{depth}"))
+    graph = builder.graph(builder.add("concat", *leaves, name="concat1"))
+    graph.verify()
+    assert Graph.from_json(graph.to_json()).digest() == graph.digest()
+
+
+# ---- how it shows itself -------------------------------------------------------------------------
+
+
+def test_a_graph_shows_itself_in_a_line_and_prints_itself_whole() -> None:
+    builder = NetworkBuilder("pair")
+    left, right = builder.input(3, 8, 8, name="left"), builder.input(4, name="right")
+    graph = builder.graph(builder.add("relu", left, name="a"), builder.add("tanh", right, name="b"))
+    assert repr(graph) == "<Graph pair: 4 nodes, 3x8x8, 4 to 3x8x8, 4>"
+    assert str(graph) == graph.text()
+
+
+def test_a_node_shows_itself_without_what_is_around() -> None:
+    builder = NetworkBuilder()
+    builder.open("block", "deep", "unit")
+    shown = repr(builder.add("relu", builder.input(3), name="a"))
+    assert "path='deep.a'" in shown
+    assert "Scope" not in shown

@@ -1,0 +1,478 @@
+"""Text to syntax: golden trees and errors, every random tree back from its text, and any text to an end."""
+
+from __future__ import annotations
+
+import gc
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archdsl.base.limits import Limits
+from archdsl.base.source import Source
+from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.rendering import render_text
+from archdsl.language import syntax
+from archdsl.language.parser import parse, parse_expression
+from archdsl.language.parser import tables as parser_tables
+from archdsl.language.parser.tables import load_tables
+from archdsl.language.parser.tokens import lexicon
+from tests.goldens import FOLDER, check_golden, golden_cases, orphans
+from tests.language.syntax_strategies import EXPRESSIONS, MODULES
+from tests.language.syntax_text import dump, text_of, without_places
+
+CASES = golden_cases("syntax")
+KEYWORDS = [
+    "from", "import", "let", "block", "network", "extends", "stem", "stage", "head", "aux", "input", "assert", "output",
+    "default", "for", "in", "if", "else", "and", "or", "not", "seq", "true", "false", "none",
+]  # fmt: skip
+
+
+def faults(text: str, limits: Limits | None = None) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a text, which must be wrong."""
+    with pytest.raises(ArchError) as caught:
+        parse(Source("test.arch", text), limits or Limits())
+    return caught.value.diagnostics
+
+
+def expression(text: str) -> syntax.Expression:
+    return parse_expression(Source("test", text))
+
+
+def shape(text: str) -> object:
+    """An expression without places."""
+    return without_places(expression(text))
+
+
+# ---- goldens -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_golden(path: Path) -> None:
+    source = Source(path.name, path.read_text(encoding="utf-8"))
+    try:
+        shown, suffix = dump(parse(source)), ".out"
+    except ArchError as error:
+        shown, suffix = "\n".join(render_text(diagnostic) for diagnostic in error.diagnostics), ".err"
+    check_golden(path, shown, suffix)
+
+
+@pytest.mark.parametrize("stage", ["syntax", "diagnostics"])
+def test_no_expectation_is_left_over(stage: str) -> None:
+    assert orphans(stage) == []
+    assert golden_cases(stage)
+
+
+def test_golden_errors_show_every_code_of_the_parser() -> None:
+    shown = "".join(path.read_text(encoding="utf-8") for path in (FOLDER / "syntax").glob("*.err"))
+    assert {"E003", "E101", "E102", "E103", "E104", "E105", "E106", "E502", "E505"} <= set(re.findall(r"E\d{3}", shown))
+
+
+# ---- trees ---------------------------------------------------------------------------------------
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(MODULES)
+def test_a_tree_comes_back_from_its_text(module: syntax.Module) -> None:
+    text = text_of(module)
+    assert without_places(parse(Source("printed.arch", text)).declarations) == without_places(module.declarations)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(EXPRESSIONS)
+def test_spans_hold_the_text_of_their_node(value: syntax.Expression) -> None:
+    """The text of any expression inside a tree, parsed alone, is that expression."""
+    text = text_of(
+        syntax.Module(Source("", ""), (syntax.Let(value.span, syntax.Name(value.span, "v"), None, value, ""),))
+    )
+    let = parse(Source("printed.arch", text)).declarations[0]
+    assert isinstance(let, syntax.Let)
+    for node in (let.value, *direct_parts(let.value)):
+        assert without_places(expression(f"({node.span.text})")) == ("Group", None, without_places(node))
+
+
+def direct_parts(value: syntax.Expression) -> tuple[syntax.Expression, ...]:
+    match value:
+        case syntax.Chain():
+            return value.operands
+        case syntax.Flow():
+            return value.steps
+        case syntax.Ternary():
+            return value.value, value.condition, value.otherwise
+        case syntax.Binary():
+            return value.left, value.right
+        case syntax.Group() | syntax.Attribute():
+            return (value.value,)
+    return ()
+
+
+@pytest.mark.parametrize(
+    "text, grouped",
+    [
+        ("a + b * c", "a + (b * c)"),
+        ("a * b + c", "(a * b) + c"),
+        ("-a ** b", "-(a ** b)"),
+        ("2 ** -1", "2 ** (-1)"),
+        ("a ** b ** c", "a ** (b ** c)"),
+        ("-a x 3", "(-a) x 3"),
+        ("f x n * 2", "(f x n) * 2"),
+        ("fc: f x 3 * 2", "(fc: (f x 3)) * 2"),
+        ("a + b..c * d", "(a + b)..(c * d)"),
+        ("a..b == c", "(a..b) == c"),
+        ("not a == b", "not (a == b)"),
+        ("not a and b or c", "((not a) and b) or c"),
+        ("a or b if c and d else e", "(a or b) if (c and d) else e"),
+        ("a if b else c if d else e", "a if b else (c if d else e)"),
+        ("a -> fc: b x 3 -> c", "a -> (fc: (b x 3)) -> c"),
+        ("f(a)[0].b(c)", "((f(a))[0].b)(c)"),
+        ("-f(a)", "-(f(a))"),
+        ("in.channels x x x x", "(in.channels) x x x x"),
+    ],
+)
+def test_precedence(text: str, grouped: str) -> None:
+    assert without_groups(shape(text)) == without_groups(shape(grouped))
+
+
+def without_groups(value: object) -> object:
+    if isinstance(value, tuple) and value and value[0] == "Group":
+        return without_groups(value[2])
+    return tuple(without_groups(item) for item in value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("text", ["a + b - c + d", "a * b / c", "a and b and c", "a or b or c", "a x b x c"])
+def test_levels_are_flat(text: str) -> None:
+    value = expression(text)
+    assert isinstance(value, syntax.Chain)
+    assert [operand.span.text for operand in value.operands] == re.findall(r"\b[abcd]\b", text)
+    assert [span.text for span in value.operator_spans] == list(value.operators)
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [("25_557_032", 25_557_032), ("1e-6", 1e-6), ("0.5", 0.5), ("1E3", 1000.0), ("1_0.2_5", 10.25), ("007", 7)],
+)
+def test_numbers(text: str, value: float) -> None:
+    found = expression(text)
+    assert isinstance(found, syntax.Constant)
+    assert (type(found.value), found.value) == (type(value), value)
+
+
+def test_rounded_numbers_know_their_places() -> None:
+    found = expression("25.60M")
+    assert isinstance(found, syntax.RoundedNumber)
+    assert (found.value, found.scale, found.decimals) == (25.6, 10**6, 2)
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ('""', ("",)),
+        ('"a{{b}}c"', ("a{b}c",)),
+        ('"{i}"', ("i",)),
+        ('"a{i}b{j}"', ("a", "i", "b", "j")),
+        ('"{{{i}}}"', ("{", "i", "}")),
+        ('"# no comment"', ("# no comment",)),
+        ('"a { f(i, 2) } b"', ("a ", "f(i, 2)", " b")),
+    ],
+)
+def test_strings(text: str, parts: tuple[str, ...]) -> None:
+    found = expression(text)
+    assert isinstance(found, syntax.String)
+    assert tuple(part if isinstance(part, str) else part.span.text for part in found.parts) == parts
+
+
+@pytest.mark.parametrize(
+    "text, steps",
+    [
+        ("a\nb", 2),
+        ("a\n\n# comment\n\nb", 2),
+        ("a # comment\nb", 2),
+        ("a\n-> b", 1),
+        ("a ->\nb", 1),
+        ("a\n# comment\n\n    -> b", 1),
+        ("(a)\n+ b", 1),
+        ("a\n++ b", 1),
+        ("a\n* b", 1),
+        ("a\n-b", 2),
+        ("a if b\nelse c", 1),
+        ("f(\na\n,\nb\n)", 1),
+        ("f({\na\nb\n})", 1),
+        ("if a { b }\nelse { c }", 1),
+        ("a\r\nb\r\n", 2),
+        ("in\nx", 2),
+        ("for i in x {\n}\nx: a", 2),
+    ],
+)
+def test_line_ends(text: str, steps: int) -> None:
+    (block,) = parse(Source("test.arch", f"block b {{\n{text}\n}}")).declarations
+    assert isinstance(block, syntax.Block)
+    assert isinstance(block.body, syntax.Body)
+    assert len(block.body.statements) == steps
+
+
+@pytest.mark.parametrize("text", ["let x = 3", "let y = f(x)", "let f(x, y = x) = x x x", "block x { x: conv\nx }"])
+def test_x_is_an_ordinary_name_elsewhere(text: str) -> None:
+    assert parse(Source("test.arch", text)).declarations
+
+
+@pytest.mark.parametrize(
+    "text, doc",
+    [
+        ("# one\n#  two\n#three\nlet a = 1", "one\n two\nthree"),
+        ("# far\n\nlet a = 1", ""),
+        ("# far\n\n# near\nlet a = 1", "near"),
+        ("let a = 1 # behind", ""),
+        ("let b = 2 # behind\nlet a = 1", ""),
+        ("#\r\n# a\r\nlet a = 1", "\na"),
+    ],
+)
+def test_documentation(text: str, doc: str) -> None:
+    let = parse(Source("test.arch", text)).declarations[-1]
+    assert isinstance(let, syntax.Let)
+    assert let.doc == doc
+
+
+def test_a_keyword_can_be_a_quoted_label() -> None:
+    for keyword in KEYWORDS:
+        step = expression(f'"{keyword}": conv')
+        assert isinstance(step, syntax.Labelled)
+        assert step.label.parts == (keyword,)
+
+
+# ---- errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "  # nothing", "3 4", "let a = 3", "a\nb", "{"])
+def test_an_expression_is_all_of_its_text(text: str) -> None:
+    with pytest.raises(ArchError, match="E101"):
+        expression(text)
+    assert isinstance(expression("\n f(3)  # a setting\n"), syntax.Call)
+
+
+def test_the_keywords_are_these() -> None:
+    assert sorted(set(lexicon().keywords) - {"x"}) == sorted(KEYWORDS)
+
+
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_a_keyword_is_no_name(keyword: str) -> None:
+    (fault,) = faults(f"let {keyword} = 3\nlet fine = 4")
+    assert fault.code == "E105"
+    assert fault.span is not None
+    assert fault.span.text == keyword
+
+
+READINGS = [
+    "conv -> bn + id", "a + b -> c", "a ++ b -> c -> d", "a -> b if c else d", "a if b else c -> d", "a -> b * c",
+    "a + b ++ c", "a ++ b + c", "a + b - c ++ d", "a + b ++ c + d", "a ++ b - c + d", "n: a if b else c",
+    "a -> b - c -> d", "a -> b == c", "a -> n: b if c else d", "n: a if b else c -> d", "m: a -> n: b if c else d -> e",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", READINGS)
+def test_readings_offered_are_correct_and_differ(text: str) -> None:
+    """What a help offers is taken, means two different things, and is the text but for parentheses."""
+    (fault,) = faults(f"block b = {text}")
+    offered = re.findall(r"`([^`]+)`", fault.help[0])
+    assert len({without_groups(shape(reading)) for reading in offered}) == 2
+    assert all(re.sub(r"[() ]", "", reading) == text.replace(" ", "") for reading in offered)
+
+
+BROKEN = [
+    "conv(3", "let = 4", "for i 0..3 { relu }", "a b", "a -> -> b", "a + * b", "f(a,,b)", "[1, 2", "let a 3",
+    "if a = 3 { relu }", "default: relu", "'a': relu", '"a: relu', "3abc", "a < b < c", "relu; relu", "f(=3)", "@3",
+    "stage 3 { relu }", "a.3", "[a for in b]", "default conv", "assert , b", "network n { relu }", "conv(] -> relu",
+    "else { relu }", "seq relu", "if a { relu } elif b { relu }", "a => b", '"{a b}": relu', "f(a b)", "f(a = 1, 2)",
+    "conv(3))", "block b { f(3); }", "c{i}: relu", "@c{i}", "convs.{i}: relu", "stage a{i} { relu }", "output relu",
+    "relu if a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", BROKEN)
+@pytest.mark.parametrize("other", BROKEN[:8])
+def test_one_mistake_is_one_error(statement: str, other: str) -> None:
+    """Two wrong statements among right ones give two errors, each on its own line."""
+    lines = [
+        "network a {",
+        "  conv(64)",
+        f"  {statement}",
+        "  conv(64) -> relu",
+        f"  {other}",
+        "  bn",
+        "}",
+        "let c = 4",
+    ]
+    found = faults("\n".join(lines) + "\n")
+    shown = "\n".join(render_text(fault) for fault in found)
+    places = [fault.span.source.position(fault.span.start)[0] for fault in found if fault.span]
+    assert len(places) == 2, shown
+    # a bracket left open is noticed where the next line does not fit
+    assert places[0] in (3, 4), shown
+    assert places[1] in (5, 6), shown
+
+
+@pytest.mark.parametrize("header", ["network a", "network a(b = 3) extends c(4)", "block a(b)", "block a"])
+def test_a_missing_brace_is_one_error(header: str) -> None:
+    (fault,) = faults(f"{header}\n    conv(64)\n    relu\n}}\nblock c {{ relu }}\n")
+    assert fault.code == "E101"
+    assert "`{`" in fault.message
+
+
+def test_a_body_left_open_is_one_error() -> None:
+    (fault,) = faults("network a {\n    stage b {\n        relu\n    }\n\nnetwork c {\n    relu\n}\n")
+    assert [label.span.start for label in fault.labels] == [10]
+
+
+def test_no_more_than_twenty_errors() -> None:
+    assert len(faults("network a {\n" + "  a b\n" * 50 + "}")) == 20
+    assert len(faults('let a = "' + "{}" * 50 + '"')) == 20
+
+
+def test_messages_hold_no_names_of_terminals() -> None:
+    for statement in BROKEN:
+        for fault in faults(f"network a {{\n  {statement}\n}}"):
+            words = set(re.findall(r"\b[A-Z_]{2,}\b", fault.message))
+            assert not words & set(load_tables().moves[0] | {t.name: 0 for t in load_tables().terminals})
+
+
+PIECES = [*"abxfi0123 \n\n\"{}()[]->+*.,:=@#/%<;'é\t", "->", "++", "..", *(f" {keyword} " for keyword in KEYWORDS)]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
+PROGRAMS = [path.read_text(encoding="utf-8") for path in CASES if path.with_suffix(".out").exists()]
+
+
+def ends_well(text: str) -> None:
+    """A module, or diagnostics that can be shown."""
+    try:
+        parse(Source("random.arch", text))
+    except ArchError as error:
+        assert error.diagnostics
+        assert str(error)
+
+
+@settings(max_examples=300)
+@given(st.one_of(TEXTS, st.text(max_size=60)))
+def test_any_text_ends_well(text: str) -> None:
+    ends_well(text)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_any_spoilt_program_ends_well(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from(PROGRAMS))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(start + 12, len(text))))
+        text = text[:start] + data.draw(TEXTS)[:6] + text[end:]
+    ends_well(text)
+
+
+# ---- limits --------------------------------------------------------------------------------------
+
+MANY = 100_000
+ENDLESS: dict[str, tuple[str, str]] = {
+    "parentheses": ("E502", "let a = " + "(" * MANY),
+    "braces": ("E502", "block a " + "{" * MANY),
+    "lists": ("E502", "let a = " + "[" * MANY),
+    "signs": ("E502", "let a = " + "-" * MANY + "b"),
+    "not": ("E502", "let a = " + "not " * MANY + "b"),
+    "powers": ("E502", "let a = " + "b ** " * MANY + "b"),
+    "conditionals": ("E502", "let a = " + "b if c else " * MANY + "b"),
+    "calls": ("E502", "let a = b" + "()" * MANY),
+    "bytes": ("E501", "#" * 10_000_000),
+    "wide characters": ("E501", "#" + "é" * 3_000_000),
+    "digits": ("E505", "let a = " + "9" * 1_000_000),
+    "exponent": ("E505", "let a = 1e400"),
+    "line": ("E101", "let a = " + "b " * MANY),
+    "open calls": ("E101", "network a {\n" + "conv(3\n" * MANY),
+    "closing braces": ("E101", "let a = 3\n" + "}\n" * MANY),
+    "interpolations": ("E101", 'let a = "' + "{}" * MANY + '"'),
+    "nothing": ("E003", "\n# empty\n" * MANY),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_limits_end_in_a_diagnostic_soon(name: str) -> None:
+    code, text = ENDLESS[name]
+    start = time.process_time()
+    found = faults(text)
+    assert time.process_time() - start < 4
+    assert found[0].code == code
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 30 + "a" + ")" * 30, "-" * 30 + "a", "a" + "()" * 30, "a if b else " * 30 + "a", "a ** " * 30 + "a"]
+)
+def test_nesting_can_be_raised(text: str) -> None:
+    (fault,) = faults(f"let a = {text}", Limits(nesting=29))
+    assert fault.code == "E502"
+    assert "`--limit nesting=58`" in fault.help[0]
+    assert parse(Source("test.arch", f"let a = {text}"), Limits(nesting=30)).declarations
+
+
+@pytest.mark.parametrize("text", ["a + " * MANY + "a", "a -> " * MANY + "a", "[" + "1, " * MANY + "]"])
+def test_long_is_not_deep(text: str) -> None:
+    assert parse(Source("test.arch", f"let a = {text}")).declarations
+
+
+def test_many_branches_are_not_deep() -> None:
+    assert parse(Source("test.arch", "block a { if b { c }" + " else if b { c }" * 1000 + " else { d } }")).declarations
+
+
+def test_depth_counts_levels_not_operators() -> None:
+    text = "a - (" * 99 + "b" + ")" * 99
+    assert parse(Source("test.arch", f"let a = {text}")).declarations
+
+
+# ---- the cache and the collector -----------------------------------------------------------------
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "archdsl"
+
+
+Spoil = Callable[[Path], object]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"module", b"elodum")),
+        lambda path: path.write_bytes(b"\xff" * 100),
+        lambda path: path.unlink(),
+    ],
+)
+def test_a_broken_cache_is_made_anew(cache_folder: Path, spoil: Spoil) -> None:
+    tables = load_tables.__wrapped__()
+    (path,) = cache_folder.iterdir()
+    whole = path.read_bytes()
+    spoil(path)
+    assert load_tables.__wrapped__() == tables
+    assert [found.read_bytes() for found in cache_folder.iterdir()] == [whole]
+
+
+def test_the_cache_is_used(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = load_tables.__wrapped__()
+    monkeypatch.setattr(parser_tables, "_compile", lambda grammar: pytest.fail("compiled again"))
+    assert load_tables.__wrapped__() == tables
+
+
+def test_no_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert load_tables.__wrapped__() == load_tables()
+
+
+def test_garbage_collection_is_left_as_it_was() -> None:
+    for restore, text in ((gc.enable, "let a = 3"), (gc.disable, "let a = 3"), (gc.enable, "let a = ")):
+        restore()
+        before = gc.isenabled()
+        ends_well(text)
+        assert gc.isenabled() == before
+    gc.enable()

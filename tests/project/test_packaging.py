@@ -1,0 +1,131 @@
+"""What gets installed: every package, every data file, and nothing under foreign top-level names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAPPED = {"cli": "archdsl.cli", "docs": "archdsl.docs", "grammar": "archdsl.grammar", "specs": "archdsl.specs"}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from a copy of what setuptools reads, so that the checkout gets no build folder."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("archdsl", *MAPPED, "pyproject.toml", "README.md", "LICENSE"):
+        copy_clean(ROOT / name, source / name)
+    target = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source))
+    (built,) = target.glob("*.whl")
+    return built
+
+
+def copy_clean(source: Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir()
+        for entry in source.iterdir():
+            if not entry.name.startswith((".", "__pycache__")) and not entry.name.endswith(".egg-info"):
+                copy_clean(entry, target / entry.name)
+    elif source.exists():
+        target.write_bytes(source.read_bytes())
+
+
+def pip(*arguments: str) -> None:
+    run(sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments)
+
+
+def run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def package_of(folder: Path) -> str:
+    first, *rest = folder.relative_to(ROOT).parts
+    return ".".join((MAPPED.get(first, first), *rest))
+
+
+def test_every_folder_of_code_is_a_package(project: dict[str, Any]) -> None:
+    modules = [path for top in ("archdsl", "cli") for path in (ROOT / top).rglob("*.py")]
+    assert {package_of(path.parent) for path in modules} | set(MAPPED.values()) == set(
+        project["tool"]["setuptools"]["packages"]
+    )
+
+
+def test_packages_of_code_are_no_namespaces() -> None:
+    """A folder without ``__init__.py`` would be searched for along the whole path at each import."""
+    folders = {path.parent for top in ("archdsl", "cli") for path in (ROOT / top).rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_mapped_folders_are_declared(project: dict[str, Any]) -> None:
+    declared = project["tool"]["setuptools"]["package-dir"]
+    assert declared == {package: folder for folder, package in MAPPED.items()}
+
+
+def test_constraints_pin_what_tests_use(project: dict[str, Any]) -> None:
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {pin.split("==")[0].lower() for pin in pins}
+    project_table = project["project"]
+    required = [*project_table["dependencies"], *chain(*project_table["optional-dependencies"].values())]
+    names = {requirement.split(">")[0].split("=")[0].split("[")[0] for requirement in required} - {"archdsl"}
+    assert names <= pinned
+
+
+@pytest.mark.slow
+def test_wheel_holds_code_and_data_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "archdsl").rglob("*.py")}
+    code |= {f"archdsl/{path.relative_to(ROOT)}" for path in (ROOT / "cli").rglob("*.py")}
+    specs = {f"archdsl/{path.relative_to(ROOT)}" for path in (ROOT / "specs").rglob("*.*")}
+    data = {"archdsl/grammar/arch.lark", "archdsl/docs/errors.md", "archdsl/py.typed"}
+    metadata = {name for name in names if ".dist-info/" in name}
+    assert names - metadata == code | specs | data
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the wheel alone, which borrows its dependencies from this one."""
+    environment = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", "--without-pip", str(environment))
+    python = environment / "bin" / "python"
+    pip("--python", str(python), "install", "--no-deps", str(wheel))
+    site = run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    borrowed = [path for path in sys.path if path.endswith("site-packages")]
+    (Path(site) / "borrowed.pth").write_text("\n".join(borrowed), encoding="utf-8")
+    return python.parent
+
+
+@pytest.mark.slow
+def test_installed_package_is_the_wheels(installed: Path, tmp_path: Path) -> None:
+    printed = run(str(installed / "python"), "-P", "-c", "import archdsl; print(archdsl.__file__)", cwd=tmp_path)
+    assert Path(printed.strip()).is_relative_to(installed.parent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("build", "resnet50"), "25,557,032"),
+        (("stats", "densenet121"), "7,978,856"),
+        (("check", "wide_resnet50_2"), "no errors"),
+        (("list",), "resnext101_64x4d"),
+        (("explain", "E301"), "E301"),
+    ],
+)
+def test_installed_command(arguments: tuple[str, ...], expected: str, installed: Path, tmp_path: Path) -> None:
+    assert expected in run(str(installed / "archdsl"), *arguments, cwd=tmp_path)

@@ -1,0 +1,1 @@
+"""Pages and indexes that scripts make, and tools for those who change archdsl."""
