@@ -15,8 +15,8 @@ from archdsl.elaborate.interpreter.session import FINISHED, MISSING, Override, S
 from archdsl.elaborate.interpreter.values import Given, describe
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.resolve import free_names
-from archdsl.elaborate.walking import descendants
 from archdsl.language import syntax
+from archdsl.language.walking import descendants
 
 
 @dataclass(frozen=True, slots=True)

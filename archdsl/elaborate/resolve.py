@@ -10,8 +10,8 @@ from archdsl.elaborate.bases import bases
 from archdsl.elaborate.help.faults import Reporter
 from archdsl.elaborate.interpreter.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
 from archdsl.elaborate.loading import LoadedModule
-from archdsl.elaborate.walking import field_names
 from archdsl.language import syntax
+from archdsl.language.walking import field_names
 from archdsl.ops.contract.base import Op
 
 Scope = frozenset[str]

@@ -12,8 +12,8 @@ from archdsl.base.source import Span
 from archdsl.elaborate.help.faults import ALIASES, nearest, suggestion
 from archdsl.elaborate.help.habits import text_help
 from archdsl.elaborate.loading import LoadedModule
-from archdsl.elaborate.walking import descendants
 from archdsl.language import syntax
+from archdsl.language.walking import descendants
 from archdsl.ops import OPS
 from archdsl.ops.contract.init import INITIALIZERS
 from archdsl.zoo.bundled import bundled_file, bundled_paths

@@ -5,8 +5,8 @@ from __future__ import annotations
 from archdsl.elaborate.help.faults import Reporter
 from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.elaborate.interpreter.values import LayerValue
-from archdsl.elaborate.walking import descendants
 from archdsl.language import syntax
+from archdsl.language.walking import descendants
 
 _LONGEST_SHOWN = 40
 
