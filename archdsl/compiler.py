@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archdsl.analysis.cost import cost
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.base.source import Source
 from archdsl.diagnostics.model import ArchError, Diagnostic, Label, Problems
 from archdsl.elaborate import elaborate, faulty_arguments
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.help.faults import nearest, suggestion
+from archdsl.elaborate.interpreter.session import FinishedNumbers
 from archdsl.elaborate.interpreter.values import Given
 from archdsl.elaborate.loading import LoadedModule, Location, ModuleLoader, bundled_location
 from archdsl.elaborate.resolve import unknown_names
@@ -76,11 +78,16 @@ def graph_of(
 ) -> Graph:
     """What ``load`` gives, of a file that is read already. Raises ArchError."""
     settings = _settings(network, set_texts, parameters, limits)
-    graph, problems = elaborate(module, network, settings, limits, _sizes(input), ops)
+    graph, problems = elaborate(module, network, settings, limits, _sizes(input), ops, measure=_finished_numbers)
     if graph is None:
         raise ArchError(problems)
     graph.verify()
     return graph
+
+
+def _finished_numbers(graph: Graph) -> FinishedNumbers:
+    total = cost(graph)
+    return FinishedNumbers(total.parameters, total.macs, total.flops, total.depth)
 
 
 def build(
@@ -189,7 +196,7 @@ def examine(spec: Spec, /, *, network: str | None, limits: Limits, ops: Iterable
         settable = open_parameters([network for _, network in bases(module, declared)])
         waiting = [name for name, parameter in settable.items() if parameter.default is None]
         if not waiting:
-            problems.extend(elaborate(module, declared, {}, limits, ops=user_ops)[1])
+            problems.extend(elaborate(module, declared, {}, limits, ops=user_ops, measure=_finished_numbers)[1])
         elif faults := faulty_arguments(module, declared, limits, user_ops):
             problems.extend(faults)
         else:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from archdsl.base.collection import collection_paused
 from archdsl.base.limits import Limits
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.elaborate.help.faults import Fault, Poisoned, Reporter, Stopped
-from archdsl.elaborate.interpreter.session import NO_OPS, Session
+from archdsl.elaborate.interpreter.bodies import BodyRunner
+from archdsl.elaborate.interpreter.session import NO_OPS, FinishedNumbers, Session
 from archdsl.elaborate.interpreter.values import Given
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.networks import NetworkBuilder
+from archdsl.elaborate.plans import Planner
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
 from archdsl.ops.contract.base import Op
@@ -29,13 +31,16 @@ def elaborate(
     limits: Limits,
     sizes: tuple[int, ...] | None = None,
     ops: Mapping[str, type[Op]] = NO_OPS,
+    *,
+    measure: Callable[[Graph], FinishedNumbers],
 ) -> tuple[Graph | None, list[Diagnostic]]:
     """The graph of one network with these parameters and this input, and what is wrong with it.
 
-    ``sizes`` replaces the declared input; ``ops`` are ops of the user's own. The graph is None where there are errors.
+    ``sizes`` replaces the declared input; ``ops`` are ops of the user's own, ``measure`` says what asserts ask of
+    the finished graph. The graph is None where there are errors.
     """
     reporter = Reporter(limits)
-    builder = NetworkBuilder(Session(limits, reporter, ops))
+    builder = NetworkBuilder(Session(limits, reporter, ops), measure)
     graph = None
     with collection_paused(), _deep_stack(limits):
         try:
@@ -57,7 +62,7 @@ def faulty_arguments(
     """What is wrong with the arguments of a network's bases, by their names and number; nothing is built."""
     reporter = Reporter(limits)
     try:
-        NetworkBuilder(Session(limits, reporter, ops)).planner.check_arguments(module, network)
+        Planner(BodyRunner(Session(limits, reporter, ops))).check_arguments(module, network)
     except Fault as fault:
         return [fault.diagnostic]
     return []

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
-from archdsl.analysis.cost import cost
 from archdsl.elaborate.help.faults import Fault, Poisoned
-from archdsl.elaborate.interpreter.application import Applier
 from archdsl.elaborate.interpreter.bodies import BodyRunner
 from archdsl.elaborate.interpreter.environment import Defaults, DoneStep, Environment, Wires
-from archdsl.elaborate.interpreter.expressions import Evaluator
 from archdsl.elaborate.interpreter.naming import Names, Place, Taken
-from archdsl.elaborate.interpreter.session import FINISHED, Session
+from archdsl.elaborate.interpreter.session import FINISHED, FinishedNumbers, Session
 from archdsl.elaborate.interpreter.values import DimsValue, Given, LayerValue, describe
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.plans import Plan, Planner
@@ -26,13 +23,14 @@ from archdsl.ops.contract.shapes import TensorType, format_sizes
 class NetworkBuilder:
     """Elaborates one network to a Graph."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, measure: Callable[[Graph], FinishedNumbers]) -> None:
         self.session = session
+        self.measure = measure
         self.fault = session.reporter.fault
-        self.evaluator = Evaluator(session)
-        self.applier = Applier(session, self.evaluator)
-        self.bodies = BodyRunner(session, self.applier)
-        self.planner = Planner(session, self.bodies)
+        self.bodies = BodyRunner(session)
+        self.applier = self.bodies.applier
+        self.evaluator = self.bodies.evaluator
+        self.planner = Planner(self.bodies)
         self.input_changed = False
 
     def build(
@@ -230,8 +228,7 @@ class NetworkBuilder:
         """Equalities on the finished graph state the declared network's published numbers: elsewhere they rest."""
         if not plan.asserts:
             return
-        total = cost(graph)
-        values = dict(zip(FINISHED, (total.parameters, total.macs, total.flops, total.depth), strict=True))
+        values = self.measure(graph)._asdict()
         for each in plan.asserts:
             if not each.waits:
                 continue

@@ -11,7 +11,7 @@ from archdsl.elaborate.help.faults import Level, suggestion
 from archdsl.elaborate.interpreter.arguments import match_names, split_arguments
 from archdsl.elaborate.interpreter.bodies import BodyRunner, section_key
 from archdsl.elaborate.interpreter.environment import Environment, Wires
-from archdsl.elaborate.interpreter.session import FINISHED, MISSING, Override, SectionOverride, Session
+from archdsl.elaborate.interpreter.session import FINISHED, MISSING, Override, SectionOverride
 from archdsl.elaborate.interpreter.values import Given, describe
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.resolve import free_names
@@ -58,9 +58,9 @@ class Plan:
 class Planner:
     """Makes the plan of a network from its own text and that of its bases."""
 
-    def __init__(self, session: Session, bodies: BodyRunner) -> None:
-        self.session = session
-        self.fault = session.reporter.fault
+    def __init__(self, bodies: BodyRunner) -> None:
+        self.session = bodies.session
+        self.fault = bodies.session.reporter.fault
         self.bodies = bodies
         self.applier = bodies.applier
         self.evaluator = bodies.evaluator

@@ -52,11 +52,11 @@ class Applier:
 
     bodies: BodyRunner
 
-    def __init__(self, session: Session, evaluator: Evaluator) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.evaluator = evaluator
+        self.evaluator = Evaluator(session)
         self.fault = session.reporter.fault
-        self.op_calls = OpCalls(evaluator)
+        self.op_calls = OpCalls(self.evaluator)
         self.merger = Merger(self)
         self.scopes = Scopes(session)
         self.steps = Steps(session, self.scopes)

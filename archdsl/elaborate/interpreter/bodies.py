@@ -25,13 +25,13 @@ _REACHED = 'what a section makes is reached by its path: `output features: @"lay
 class BodyRunner:
     """Runs statements; a fault in one is reported and the rest goes on."""
 
-    def __init__(self, session: Session, applier: Applier) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.applier = applier
-        self.evaluator = applier.evaluator
+        self.applier = Applier(session)
+        self.evaluator = self.applier.evaluator
         self.unused = UnusedLayers(session.reporter)
         self._read_themselves: dict[syntax.For, tuple[syntax.Let, ...]] = {}
-        applier.bodies = self
+        self.applier.bodies = self
         self._by_type: dict[type, Callable[[Any, Environment, Place, Node], Node]] = {
             syntax.Step: self._step,
             syntax.Let: self._define,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.source import Span
@@ -36,8 +37,17 @@ MISSING = object()
 MAX_WIRES_OFFERED = 8
 MAX_WIRES_COMPARED = 1000
 
-FINISHED = ("params", "macs", "flops", "depth")
-"""What asserts of a network may ask of the finished graph."""
+
+class FinishedNumbers(NamedTuple):
+    """What asserts of a network may ask of the finished graph: what it costs, which others know."""
+
+    params: int
+    macs: int
+    flops: int
+    depth: int
+
+
+FINISHED = FinishedNumbers._fields
 
 UNIVERSE: dict[str, object] = {
     **{name: InitializerReference(name, initializer) for name, initializer in INITIALIZERS.items()},
