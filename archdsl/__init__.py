@@ -7,12 +7,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-_ROOT = Path(__file__).resolve().parent.parent
-if (_ROOT / "grammar" / "arch.lark").is_file():
-    __path__.append(str(_ROOT))
 
 if TYPE_CHECKING:
     from archdsl.base.limits import Limits as Limits

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.backends.python.python_source import to_python
-from archdsl.cli.main import execute
 from archdsl.graph.model import Graph
+from cli.main import execute
 from tests.backends.sample_networks import SAMPLES
 
 each_sample = pytest.mark.parametrize("sample", SAMPLES)

@@ -13,7 +13,7 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from archdsl.cli.main import execute
+from cli.main import execute
 
 DOCS = Path(__file__).parent.parent / "docs"
 _RUNS = re.compile(r"^(```console runs\n\$ (archdsl [^\n]+)\n)(.*?)(^```$)", re.MULTILINE | re.DOTALL)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+
+from archdsl.base.resources import resource_folder
 
 _HEADING = re.compile(r"^## (E\d{3}): (.+)$", re.MULTILINE)
 
@@ -32,7 +33,7 @@ def titles() -> dict[str, str]:
 
 @cache
 def _text() -> str:
-    return (files("archdsl.docs") / "errors.md").read_text(encoding="utf-8")
+    return (resource_folder("docs") / "errors.md").read_text(encoding="utf-8")
 
 
 @cache

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
+
+from archdsl.base.resources import resource_folder
 
 FOLDER_NAME = "archdsl/specs"
 """How diagnostics and graphs name the folder, wherever it is installed."""
@@ -45,4 +46,4 @@ def _paths(folder: Traversable, prefix: str) -> Iterator[str]:
 
 
 def _folder() -> Traversable:
-    return files("archdsl.specs")
+    return resource_folder("specs")

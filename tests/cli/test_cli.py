@@ -21,9 +21,9 @@ from safetensors.torch import load_file
 import archdsl
 from archdsl import compiler
 from archdsl.analysis.cost import cost
-from archdsl.cli import build as build_command
-from archdsl.cli import common
-from archdsl.cli.main import execute
+from cli import build as build_command
+from cli import common
+from cli.main import execute
 from tests.running import captured
 
 GOOD = """
@@ -454,7 +454,7 @@ class TestEnds:
     )
     def test_torch_rich_and_networkx_stay_out(self, arguments: tuple[str, ...]) -> None:
         script = (
-            "import sys; from archdsl.cli.main import execute; code = execute(sys.argv[1:]);"
+            "import sys; from cli.main import execute; code = execute(sys.argv[1:]);"
             "print([m for m in ('torch', 'rich', 'networkx') if m in sys.modules], file=sys.stderr); sys.exit(code)"
         )
         run = subprocess.run(

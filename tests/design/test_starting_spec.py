@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import archdsl
-from archdsl.cli.main import execute
 from archdsl.design.starting_spec import starting_spec
+from cli.main import execute
 
 SAMPLE = (
     "resnet50",

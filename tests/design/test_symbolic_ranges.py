@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.analysis.symbolic.formulas import Formula
-from archdsl.cli.main import execute
 from archdsl.design.closed_forms import formulas
+from cli.main import execute
 
 FARTHEST = 65_536
 

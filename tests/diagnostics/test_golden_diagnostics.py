@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.cli.main import execute
+from cli.main import execute
 from tests.goldens import check_golden, golden_cases, orphans
 
 _COMMAND = re.compile(r"# \$ archdsl (.+)")

@@ -13,7 +13,6 @@ from torch import nn
 
 import archdsl
 from archdsl.backends.python.python_source import to_python
-from archdsl.cli.main import execute
 from archdsl.extensions.user_ops import (
     FunctionCall,
     Input,
@@ -27,6 +26,7 @@ from archdsl.extensions.user_ops import (
     UserOp,
     X,
 )
+from cli.main import execute
 from tests.running import load_python
 
 LAYERS = '''

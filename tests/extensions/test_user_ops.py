@@ -21,7 +21,6 @@ from typing_extensions import override
 import archdsl
 from archdsl.analysis.cost import cost
 from archdsl.backends.python.python_source import to_python
-from archdsl.cli.main import execute
 from archdsl.extensions.user_ops import (
     Constant,
     FunctionCall,
@@ -37,6 +36,7 @@ from archdsl.extensions.user_ops import (
     require_layout,
 )
 from archdsl.graph.model import Graph
+from cli.main import execute
 from tests.running import load_python
 
 SPEC = """

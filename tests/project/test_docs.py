@@ -28,11 +28,11 @@ import pytest
 
 import archdsl
 from archdsl import ArchError, Graph, Limits
-from archdsl.cli.main import execute
 from archdsl.diagnostics.rendering import render_text
 from archdsl.elaborate.interpreter.builtins import BUILTINS
 from archdsl.language.parser.tokens import lexicon
 from archdsl.zoo.bundled import bundled_file
+from cli.main import execute
 from tools import ops_page
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ COMPILED = CHECKED | {"zoo.bundled", "language", "elaborate", "extensions"}
 
 ROOMS: dict[str, set[str]] = {
     "base": set(),
-    "zoo.bundled": set(),
+    "zoo.bundled": {"base"},
     "diagnostics": {"base"},
     "boundary": {"base", "diagnostics"},
     "language": FAULTS,

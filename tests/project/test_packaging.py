@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAPPED = {"cli": "archdsl.cli", "docs": "archdsl.docs", "grammar": "archdsl.grammar", "specs": "archdsl.specs"}
+OF_THE_CHECKOUT = ("benchmarks", "tests", "tools")
+"""Code that is no part of the package."""
+COMMANDS = [
+    (("build", "resnet50"), "25,557,032"),
+    (("stats", "densenet121"), "7,978,856"),
+    (("check", "wide_resnet50_2"), "no errors"),
+    (("list",), "resnext101_64x4d"),
+    (("explain", "E301"), "E301"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +33,21 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of what setuptools reads, so that the checkout gets no build folder."""
-    source = tmp_path_factory.mktemp("source")
-    for name in ("archdsl", *MAPPED, "pyproject.toml", "README.md", "LICENSE"):
-        copy_clean(ROOT / name, source / name)
+    source = copied_source(tmp_path_factory.mktemp("source"))
     target = tmp_path_factory.mktemp("wheel")
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source))
     (built,) = target.glob("*.whl")
     return built
+
+
+def copied_source(target: Path) -> Path:
+    """A copy of the checkout to build from, which leaves its build folder there."""
+    for name in ("archdsl", *MAPPED, "pyproject.toml", "README.md", "LICENSE"):
+        copy_clean(ROOT / name, target / name)
+    for name in OF_THE_CHECKOUT:
+        (target / name).mkdir()
+        copy_clean(ROOT / name / "__init__.py", target / name / "__init__.py")
+    return target
 
 
 def copy_clean(source: Path, target: Path) -> None:
@@ -76,6 +93,15 @@ def test_mapped_folders_are_declared(project: dict[str, Any]) -> None:
     assert declared == {package: folder for folder, package in MAPPED.items()}
 
 
+def test_types_of_the_commands_are_seen(project: dict[str, Any]) -> None:
+    """Those who stand beside them import them as mypy finds them, and mypy passes over none of our own modules."""
+    ignored = [name for override in project["tool"]["mypy"]["overrides"] for name in override["module"]]
+    assert [name for name in ignored if name.split(".")[0] in ("archdsl", *MAPPED, *OF_THE_CHECKOUT)] == []
+    files = [path for top in OF_THE_CHECKOUT for path in (ROOT / top).rglob("*.py")]
+    unseen = re.compile(r"^\s*(from|import) archdsl\.cli\b", re.MULTILINE)
+    assert [str(path) for path in files if unseen.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_constraints_pin_what_tests_use(project: dict[str, Any]) -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {pin.split("==")[0].lower() for pin in pins}
@@ -89,6 +115,7 @@ def test_constraints_pin_what_tests_use(project: dict[str, Any]) -> None:
 def test_wheel_holds_code_and_data_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+        assert archive.read("archdsl/cli/__init__.py") == (ROOT / "cli" / "__init__.py").read_bytes()
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "archdsl").rglob("*.py")}
     code |= {f"archdsl/{path.relative_to(ROOT)}" for path in (ROOT / "cli").rglob("*.py")}
     specs = {f"archdsl/{path.relative_to(ROOT)}" for path in (ROOT / "specs").rglob("*.*")}
@@ -97,17 +124,58 @@ def test_wheel_holds_code_and_data_alone(wheel: Path) -> None:
     assert names - metadata == code | specs | data
 
 
+def import_error(python: str | Path, module: str, cwd: Path) -> str:
+    """What the import ends with; "" if it succeeds."""
+    done = subprocess.run([str(python), "-c", f"import {module}"], cwd=cwd, capture_output=True, text=True, check=False)
+    return done.stderr.strip().rpartition("\n")[2]
+
+
+@pytest.mark.parametrize("name", [*OF_THE_CHECKOUT, "docs", "grammar", "specs"])
+def test_the_checkout_is_no_part_of_the_package(name: str) -> None:
+    assert (
+        import_error(sys.executable, f"archdsl.{name}", ROOT)
+        == f"ModuleNotFoundError: No module named 'archdsl.{name}'"
+    )
+
+
+def test_a_checkout_runs_without_an_installation(tmp_path: Path) -> None:
+    source = copied_source(tmp_path)
+    command = (sys.executable, "-m", "archdsl")
+    assert "E301" in run(*command, "explain", "E301", cwd=source)
+    printed = run(sys.executable, "-c", "import archdsl.cli.main as main; print(main.__file__)", cwd=source)
+    assert Path(printed.strip()) == source.resolve() / "cli" / "main.py"
+
+
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with the wheel alone, which borrows its dependencies from this one."""
-    environment = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", "--without-pip", str(environment))
-    python = environment / "bin" / "python"
+    """The programs of an environment with the wheel alone."""
+    python = new_environment(tmp_path_factory.mktemp("environment"))
     pip("--python", str(python), "install", "--no-deps", str(wheel))
+    borrow_dependencies(python)  # not before: among them may stand an archdsl, which pip would take for this one
+    return python.parent
+
+
+@pytest.fixture(scope="module")
+def installed_editable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that refers to a checkout."""
+    source = copied_source(tmp_path_factory.mktemp("checkout"))
+    python = new_environment(tmp_path_factory.mktemp("editable"))
+    borrow_dependencies(python)
+    pip("--python", str(python), "install", "--no-deps", "--no-build-isolation", "--editable", str(source))
+    return python.parent
+
+
+def new_environment(folder: Path) -> Path:
+    """The Python of an environment without any package."""
+    run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+    return folder / "bin" / "python"
+
+
+def borrow_dependencies(python: Path) -> None:
+    """What archdsl depends on is taken from the environment of these tests."""
     site = run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     borrowed = [path for path in sys.path if path.endswith("site-packages")]
     (Path(site) / "borrowed.pth").write_text("\n".join(borrowed), encoding="utf-8")
-    return python.parent
 
 
 @pytest.mark.slow
@@ -117,15 +185,25 @@ def test_installed_package_is_the_wheels(installed: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("build", "resnet50"), "25,557,032"),
-        (("stats", "densenet121"), "7,978,856"),
-        (("check", "wide_resnet50_2"), "no errors"),
-        (("list",), "resnext101_64x4d"),
-        (("explain", "E301"), "E301"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "expected"), COMMANDS)
 def test_installed_command(arguments: tuple[str, ...], expected: str, installed: Path, tmp_path: Path) -> None:
     assert expected in run(str(installed / "archdsl"), *arguments, cwd=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arguments", "expected"), COMMANDS)
+def test_command_of_a_checkout(
+    arguments: tuple[str, ...], expected: str, installed_editable: Path, tmp_path: Path
+) -> None:
+    assert expected in run(str(installed_editable / "archdsl"), *arguments, cwd=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", ["installed", "installed_editable"])
+def test_nothing_else_is_installed(environment: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    programs: Path = request.getfixturevalue(environment)
+    for name in (*OF_THE_CHECKOUT, *MAPPED):
+        assert import_error(programs / "python", name, tmp_path) == f"ModuleNotFoundError: No module named '{name}'"
+    for name in OF_THE_CHECKOUT:
+        found = import_error(programs / "python", f"archdsl.{name}", tmp_path)
+        assert found == f"ModuleNotFoundError: No module named 'archdsl.{name}'"

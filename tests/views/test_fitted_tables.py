@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.cli.main import execute
 from archdsl.views.fitted_tables import fitted_table
 from archdsl.views.report import report_table
 from archdsl.views.text_tables import Column, markdown_table
+from cli.main import execute
 
 COLUMNS = [
     Column("layer"), Column("kind"), Column("parameters", right=True), Column("share", right=True, follows=True),

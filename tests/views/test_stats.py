@@ -20,13 +20,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
 from archdsl.analysis.cost import training_macs
-from archdsl.cli.main import execute
 from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import CostFreeOp, OpError
 from archdsl.views.columns import COLUMNS
 from archdsl.views.cost_formulas import FORMULAS, formula, variables
 from archdsl.views.report import misaligned, report_table, text_report, tree
 from archdsl.views.stats import Stats
+from cli.main import execute
 from tests.ops.op_cases import CASES
 
 NET = """

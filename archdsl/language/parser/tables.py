@@ -15,9 +15,10 @@ from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from archdsl.base.resources import resource_folder
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -62,7 +63,7 @@ class Tables(NamedTuple):
 @cache
 def load_tables() -> Tables:
     """The tables of grammar/arch.lark, from the cache where it holds them."""
-    grammar = (files("archdsl.grammar") / "arch.lark").read_text(encoding="utf-8")
+    grammar = (resource_folder("grammar") / "arch.lark").read_text(encoding="utf-8")
     path = _cache_path(grammar)
     tables = _read(path)
     if tables is None:
