@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from archdsl.analysis.cost import cost
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.base.source import Source
-from archdsl.diagnostics.model import ArchError, Diagnostic, Label, Problems
+from archdsl.base.wording import quoted
+from archdsl.diagnostics.model import ArchError, Diagnostic, Problems
 from archdsl.elaborate import elaborate, faulty_arguments
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.help.faults import nearest, suggestion
@@ -222,12 +223,12 @@ def load_module(spec: Spec, limits: Limits = DEFAULT_LIMITS) -> LoadedModule:
 def _no_spec(spec: object) -> ArchError:
     message = f"a spec is a path, a bundled name or a text, not a {type(spec).__name__}"
     hint = "a graph has its numbers, and a spec its formulas: give the spec" if isinstance(spec, Graph) else ""
-    return ArchError(Diagnostic("E001", message, help=(hint,) if hint else ()))
+    return ArchError(Diagnostic("E001", message, help=hint))
 
 
 def _finished(graph: Graph) -> ArchError:
     message = f"the graph of `{graph.name}` is finished: network, input and parameters are for a spec"
-    return ArchError(Diagnostic("E001", message, help=("load the spec with them",)))
+    return ArchError(Diagnostic("E001", message, help="load the spec with them"))
 
 
 def locate(spec: str | os.PathLike[str]) -> Location:
@@ -243,7 +244,7 @@ def locate(spec: str | os.PathLike[str]) -> Location:
     beside = f"{name}.arch"
     near = beside if _is_file(beside) else nearest(name, [*bundled(), *(str(file) for file in Path().glob("*.arch"))])
     help_ = f"did you mean `{near}`?" if near else "`archdsl list` shows the bundled specs"
-    raise ArchError(Diagnostic("E001", f"`{name}` is neither a file nor a bundled spec", help=(help_,)))
+    raise ArchError(Diagnostic("E001", f"`{name}` is neither a file nor a bundled spec", help=help_))
 
 
 def _is_file(name: str) -> bool:
@@ -258,20 +259,19 @@ def choose_network(module: LoadedModule, name: str | None) -> syntax.Network:
     networks = module.networks()
     if name is not None and name in networks:
         return networks[name]
-    listed = ", ".join(f"`{known}`" for known in networks)
+    listed = quoted(networks)
     span = module.parsed.declarations[0].span if module.parsed.declarations else None
-    place = Label(span) if span else None
     if name is not None:
         hint = suggestion(name, networks) or (f"it has {listed}" if listed else "")
         message = f"`{module.source.name}` has no network `{name}`"
-        raise ArchError(Diagnostic("E404", message, place, help=(hint,) if hint else ()))
+        raise ArchError(Diagnostic("E404", message, span, help=hint))
     if not networks:
         hint = "a network is declared as `network name { input 3x224x224 ... }`"
-        raise ArchError(Diagnostic("E404", f"`{module.source.name}` declares no network", place, help=(hint,)))
+        raise ArchError(Diagnostic("E404", f"`{module.source.name}` declares no network", span, help=hint))
     stem = Path(module.source.name).stem
     if len(networks) > 1 and stem not in networks:
         hint = f"choose one with `--network`, or write `{module.source.name}:NAME`: {listed}"
-        raise ArchError(Diagnostic("E405", f"`{module.source.name}` has several networks", place, help=(hint,)))
+        raise ArchError(Diagnostic("E405", f"`{module.source.name}` has several networks", span, help=hint))
     return networks[stem] if stem in networks else next(iter(networks.values()))
 
 
@@ -303,4 +303,4 @@ def _sizes(size: InputSize | None) -> tuple[int, ...] | None:
     except (TypeError, ValueError, OverflowError):
         pass
     message = f"`{size}` is no input size"
-    raise ArchError(Diagnostic("E309", message, help=("write sizes without the batch, such as `3x32x32`",)))
+    raise ArchError(Diagnostic("E309", message, help="write sizes without the batch, such as `3x32x32`"))

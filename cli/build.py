@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from archdsl.base.wording import quoted
 from archdsl.boundary.files import check_writable
 from archdsl.boundary.formats import check_format
 from archdsl.diagnostics.model import ArchError, Diagnostic
@@ -88,7 +89,7 @@ def run_once(graph: Graph, module: GraphModule, device: Device) -> None:
 
     With ops of the user's own it is theirs: ArchError E702.
     """
-    kinds = ", ".join(sorted({f"`{node.op.kind}`" for node in graph.nodes if node.op.is_user_op}))
+    kinds = quoted(sorted({node.op.kind for node in graph.nodes if node.op.is_user_op}))
     try:
         _run_once(graph, module, device)
     except Exception as error:

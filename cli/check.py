@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archdsl.base.wording import quoted
+
 from .common import LimitOption, NetworkOption, OpsOption, Request, request
 from .output import counted, rendered, say
 
@@ -70,7 +72,7 @@ def _examined(asked: Request) -> Findings:
     reference = asked.reference
     if isinstance(reference.spec, str) and Path(reference.spec).is_dir():
         help_ = "name a file, or a directory that holds some"
-        fault = Diagnostic("E001", f"there is no .arch file in {reference.shown}", help=(help_,))
+        fault = Diagnostic("E001", f"there is no .arch file in {reference.shown}", help=help_)
         return compiler.Findings((fault,))
     return compiler.examine(reference.spec, network=asked.network, limits=asked.limits, ops=asked.ops)
 
@@ -99,13 +101,9 @@ def _left_out(unbuilt: list[Unbuilt]) -> str:
 
 def _waiting(unbuilt: Unbuilt) -> str:
     name = unbuilt.network.name.name
-    wanted = f"`{name}` waits for {_quoted(unbuilt.own)}" if unbuilt.own else f"`{name}` waits"
+    wanted = f"`{name}` waits for {quoted(unbuilt.own)}" if unbuilt.own else f"`{name}` waits"
     if not unbuilt.inherited or unbuilt.network.base is None:
         return wanted
     joined = " and for" if unbuilt.own else " for"
     header = " ".join(unbuilt.network.base.span.text.split())
-    return f"{wanted}{joined} {_quoted(unbuilt.inherited)}, which `{header}` leaves open: only `--set` gives it"
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    return f"{wanted}{joined} {quoted(unbuilt.inherited)}, which `{header}` leaves open: only `--set` gives it"

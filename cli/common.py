@@ -63,7 +63,7 @@ def _standard_input() -> Source:
     from archdsl.diagnostics.model import ArchError, Diagnostic
 
     if sys.stdin is None:
-        raise ArchError(Diagnostic("E002", "standard input is closed", help=("name a file, or pipe a spec into `-`",)))
+        raise ArchError(Diagnostic("E002", "standard input is closed", help="name a file, or pipe a spec into `-`"))
     if on_terminal(sys.stdin):
         complain("reading a spec from standard input; end it with Ctrl-D\n")
     data = sys.stdin.buffer.read()

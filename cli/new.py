@@ -27,6 +27,6 @@ def new(
     reference = parse_spec(base)
     text = starting_spec(reference.spec, file, network=network or reference.network, limits=parse_limits(limit or ()))
     if file.exists() and not force:
-        raise ArchError(Diagnostic("E603", f"{file} is there already", help=("`--force` replaces it",)))
+        raise ArchError(Diagnostic("E603", f"{file} is there already", help="`--force` replaces it"))
     write_atomically(file, text)
     say(f"wrote {file}, which extends {base}; `archdsl stats {base} {file}` compares the two\n")

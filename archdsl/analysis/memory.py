@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from archdsl.analysis.memory_pass import Pass, run
 from archdsl.boundary.units import batch_size, known_name
-from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.graph.model import Graph, Node, refused
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.memory.tape import Device
@@ -178,7 +178,7 @@ def largest_batch(
     if total(1) > budget:
         message = f"one example takes {total(1):,} bytes, and {budget:,} are given"
         hint = "a smaller input, another `dtype` or another optimiser takes less"
-        raise ArchError(Diagnostic("E802", message, help=(hint,)))
+        raise ArchError(Diagnostic("E802", message, help=hint))
     return _largest(total, budget)
 
 
@@ -246,4 +246,4 @@ def _of_kind(graph: Graph, forward: Pass | None, kind: str) -> int:
 def _unknown(node: Node) -> ArchError:
     message = f"`{node.op.kind}` does not say what memory it takes, so no batch is known to fit"
     hint = f"give its class a method `memory`: {node.path} is one"
-    return ArchError(Diagnostic("E802", message, Label(node.span) if node.span else None, help=(hint,)))
+    return ArchError(Diagnostic("E802", message, node.span, help=hint))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.backends.python.python_source import to_python
+from archdsl.base.wording import quoted
 from archdsl.boundary.files import atomic_path
 from archdsl.boundary.formats import check_format
 from archdsl.diagnostics.model import ArchError, Diagnostic
@@ -34,7 +35,7 @@ def export(graph: Graph, module: nn.Module, path: str | os.PathLike[str]) -> Non
         except (ArchError, OSError):
             raise
         except Exception as error:
-            kinds = ", ".join(sorted({f"`{node.op.kind}`" for node in graph.nodes if node.op.is_user_op}))
+            kinds = quoted(sorted({node.op.kind for node in graph.nodes if node.op.is_user_op}))
             if not kinds:
                 raise
             what = f"the network cannot be written as `{suffix}`, which has the op {kinds}"

@@ -70,4 +70,4 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _cannot_write(path: str | os.PathLike[str], why: str, help: str = "") -> ArchError:
-    return ArchError(Diagnostic("E603", f"cannot write {os.fspath(path)}: {why}", help=(help,) if help else ()))
+    return ArchError(Diagnostic("E603", f"cannot write {os.fspath(path)}: {why}", help=help))

@@ -23,7 +23,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         message = f"`{suffix}` is no artifact format" if suffix else f"`{os.fspath(path)}` has no suffix"
-        raise ArchError(Diagnostic("E605", message, help=(f"the formats are {', '.join(FORMATS)}",)))
+        raise ArchError(Diagnostic("E605", message, help=f"the formats are {', '.join(FORMATS)}"))
     for package in FORMATS[suffix]:
         if find_spec(package) is None:
             raise missing_package(package, f"to write {suffix} files")
@@ -33,5 +33,5 @@ def check_format(path: str | os.PathLike[str]) -> str:
 def missing_package(package: str, purpose: str) -> ArchError:
     """The error for an optional package that is needed ``purpose`` (``to write .onnx files``)."""
     return ArchError(
-        Diagnostic("E607", f"{package} is needed {purpose} and is not installed", help=(f"`pip install {package}`",))
+        Diagnostic("E607", f"{package} is needed {purpose} and is not installed", help=f"`pip install {package}`")
     )

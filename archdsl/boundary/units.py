@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from operator import index
 
+from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import ArchError, Diagnostic
 
 _PREFIXES = "KMGTP"
@@ -34,13 +35,13 @@ def bytes_of(text: str) -> int:
     """
     match = _AMOUNT.fullmatch(text.strip()) if len(text) <= _MOST_DIGITS else None
     if match is None:
-        raise _refused(f"`{_shown(text)}` is no amount of memory")
+        raise _refused(f"`{_cut(text)}` is no amount of memory")
     unit = _BY_NAME.get(match[2].lower() or "b")
     if unit is None:
         raise _refused(f"`{match[2]}` is no unit of memory")
     amount = _number(match[1]) * unit
     if amount.denominator != 1 or amount < 1:
-        raise _refused(f"`{_shown(text)}` is no whole, positive number of bytes")
+        raise _refused(f"`{_cut(text)}` is no whole, positive number of bytes")
     return int(amount)
 
 
@@ -55,7 +56,7 @@ def count_of(text: str) -> int:
     match = _AMOUNT.fullmatch(text.strip()) if len(text) <= _MOST_DIGITS else None
     if match is None or match[2].upper() not in COUNTS:
         hint = f"write a number and, if you like, one of {', '.join(filter(None, COUNTS))}: `25M`, `4.1G`"
-        raise ArchError(Diagnostic("E801", f"`{_shown(text)}` is no amount of parameters or MACs", help=(hint,)))
+        raise ArchError(Diagnostic("E801", f"`{_cut(text)}` is no amount of parameters or MACs", help=hint))
     return int(_number(match[1]) * COUNTS[match[2].upper()])
 
 
@@ -68,9 +69,9 @@ def known_name(name: str, names: Iterable[str], what: str) -> str:
     known = list(names)
     if name not in known:
         near = get_close_matches(str(name).lower(), known, 1, cutoff=0.75)
-        hint = "there are " + ", ".join(f"`{each}`" for each in known)
-        help_ = (f"did you mean `{near[0]}`?", hint) if near else (hint,)
-        raise ArchError(Diagnostic("E801", f"`{_shown(str(name))}` is no {what}", help=help_))
+        hint = f"there are {quoted(known)}"
+        offered = f"did you mean `{near[0]}`?" if near else ""
+        raise ArchError(Diagnostic("E801", f"`{_cut(str(name))}` is no {what}", help=(offered, hint)))
     return name
 
 
@@ -79,8 +80,8 @@ def batch_size(batch: object) -> int:
     try:
         found = index(batch)  # type: ignore[arg-type]
     except TypeError:
-        message = f"a batch is a whole number of examples, not {_shown(repr(batch))}"
-        raise ArchError(Diagnostic("E801", message, help=("write a whole number: `batch = 32`",))) from None
+        message = f"a batch is a whole number of examples, not {_cut(repr(batch))}"
+        raise ArchError(Diagnostic("E801", message, help="write a whole number: `batch = 32`")) from None
     if found < 1:
         raise ArchError(Diagnostic("E801", f"a batch has one example or more, not {found}"))
     return found
@@ -98,10 +99,10 @@ def format_bytes(size: int) -> str:
     return f"{float(amount):.{digits}f} {prefixes[index]}iB"
 
 
-def _shown(text: str) -> str:
+def _cut(text: str) -> str:
     return text if len(text) <= _MOST_DIGITS else f"{text[:_MOST_DIGITS]}..."
 
 
 def _refused(message: str) -> ArchError:
     hint = "write a number and a unit: `24GiB`, `512MB`, `1.5G`; KB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024"
-    return ArchError(Diagnostic("E801", message, help=(hint,)))
+    return ArchError(Diagnostic("E801", message, help=hint))

@@ -13,7 +13,7 @@ from archdsl.analysis.memory import memory
 from archdsl.analysis.symbolic.formulas import exact
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.compiler import InputSize, Spec, choose_network, graph_of, load_module
-from archdsl.diagnostics.model import ArchError, Diagnostic, ErrorCode, Label
+from archdsl.diagnostics.model import ArchError, Diagnostic, ErrorCode
 from archdsl.elaborate.bases import bases
 from archdsl.elaborate.help.faults import nearest
 from archdsl.extensions.user_ops import OpSource, UserOps
@@ -157,7 +157,7 @@ class OpenNetwork:
 
     def fault(self, code: ErrorCode, message: str, *help_: str) -> ArchError:
         """A diagnostic about the network as a whole."""
-        return ArchError(Diagnostic(code, message, Label(self.span), help=help_))
+        return ArchError(Diagnostic(code, message, self.span, help=help_))
 
     def _load(self, point: Mapping[str, Fraction]) -> Graph:
         settings: dict[str, object] = {}
@@ -276,7 +276,7 @@ def _name(name: object) -> str:
     """The name of a variable. Raises ArchError E409 for what is no text."""
     if isinstance(name, str):
         return name
-    raise ArchError(Diagnostic("E409", f"a variable is given by its name, not {name!r}", help=('as in `"classes"`',)))
+    raise ArchError(Diagnostic("E409", f"a variable is given by its name, not {name!r}", help='as in `"classes"`'))
 
 
 def _described(value: object) -> str:

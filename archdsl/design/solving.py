@@ -175,7 +175,7 @@ def _limit(metric: str, amount: Number | str) -> int:
         number = Fraction(-1)
     if number < 0:
         hint = 'give a number of 0 or more, or a text: `25_000_000`, `"25M"`, `"24GiB"`'
-        raise ArchError(Diagnostic("E801", f"`{amount!r}` is no amount of {named(metric)}", help=(hint,)))
+        raise ArchError(Diagnostic("E801", f"`{amount!r}` is no amount of {named(metric)}", help=hint))
     return int(number)
 
 

@@ -69,7 +69,7 @@ def _network_name(target: Path, base: str) -> str:
 
 
 def _refused(target: Path, why: str, help_: str) -> ArchError:
-    return ArchError(Diagnostic("E603", f"cannot write {target}: {why}", help=(help_,)))
+    return ArchError(Diagnostic("E603", f"cannot write {target}: {why}", help=help_))
 
 
 # ---- what the base consists of -------------------------------------------------------------------

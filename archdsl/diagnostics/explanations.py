@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 from archdsl.base.resources import resource_folder
+from archdsl.base.wording import either
 
 _HEADING = re.compile(r"^## (E\d{3}): (.+)$", re.MULTILINE)
 
@@ -50,4 +51,4 @@ def _nearest(code: str) -> str:
 
     known = list(titles())
     near = get_close_matches(code, known, n=3, cutoff=0.5) or known[:3]
-    return ", ".join(near[:-1]) + f" or {near[-1]}" if len(near) > 1 else near[0]
+    return either(near)

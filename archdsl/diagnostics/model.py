@@ -56,12 +56,38 @@ class Diagnostic:
 
     code: ErrorCode
     message: str
-    primary: Label | None = None
-    labels: tuple[Label, ...] = ()
-    notes: tuple[str, ...] = ()
-    help: tuple[str, ...] = ()
-    severity: Severity = "error"
-    variants: tuple[Span, ...] = ()
+    primary: Label | None
+    labels: tuple[Label, ...]
+    notes: tuple[str, ...]
+    help: tuple[str, ...]
+    severity: Severity
+    variants: tuple[Span, ...]
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        primary: Label | Span | None = None,
+        labels: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str | Iterable[str] = (),
+        severity: Severity = "error",
+        variants: Iterable[Span] = (),
+    ) -> None:
+        """``primary`` may be a bare span, ``help`` one text or several; empty texts are no help and are dropped."""
+        texts = (help,) if isinstance(help, str) else help
+        found: dict[str, object] = {
+            "code": code,
+            "message": message,
+            "primary": Label(primary) if isinstance(primary, Span) else primary,
+            "labels": tuple(labels),
+            "notes": tuple(notes),
+            "help": tuple([text for text in texts if text]),
+            "severity": severity,
+            "variants": tuple(variants),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     @property
     def span(self) -> Span | None:

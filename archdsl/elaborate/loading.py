@@ -11,6 +11,7 @@ from pathlib import Path
 
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.source import Source, Span
+from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import ArchError, Diagnostic, ErrorCode, Label, Problems
 from archdsl.elaborate.help.faults import nearest, suggestion
 from archdsl.language import syntax
@@ -65,8 +66,7 @@ def read_source(location: Location, limits: Limits, importer: Span | None = None
     """The text of a file. Raises ArchError: E001, E002 or E501, placed at the import if there is one."""
 
     def refuse(code: ErrorCode, message: str, help: str = "") -> ArchError:
-        label = Label(importer) if importer else None
-        return ArchError(Diagnostic(code, message, label, help=(help,) if help else ()))
+        return ArchError(Diagnostic(code, message, importer, help=help))
 
     name = location.name
     try:
@@ -161,7 +161,7 @@ class ModuleLoader:
                 continue
             if imported.find(name.name) is None:
                 known = imported.names()
-                offered = suggestion(name.name, known) or f"it defines {_listed(known)}"
+                offered = suggestion(name.name, known) or f"it defines {quoted(known) or 'nothing'}"
                 message = f"`{imported.source.name}` does not define `{name.name}`"
                 self._report("E403", message, name.span, help=offered)
             else:
@@ -195,8 +195,7 @@ class ModuleLoader:
     def _report(
         self, code: ErrorCode, message: str, span: Span | None, *, labels: tuple[Label, ...] = (), help: str = ""
     ) -> None:
-        primary = Label(span) if span else None
-        self.problems.add(Diagnostic(code, message, primary, labels, (), (help,) if help else ()))
+        self.problems.add(Diagnostic(code, message, span, labels, help=help))
 
 
 def find_import(module: LoadedModule, path: str) -> Location | None:
@@ -217,7 +216,3 @@ def bundled_location(path: str) -> Location | None:
     """The bundled file at ``path`` below the specs."""
     file = bundled_file(path)
     return Location(f"{FOLDER_NAME}/{path}", file, path) if file is not None else None
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) if names else "nothing"

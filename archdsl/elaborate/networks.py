@@ -45,7 +45,9 @@ class NetworkBuilder:
             self.applier.op_calls.check_default(statement, self.session.root(module))
         given = {name: self._given(value, module) for name, value in settings.items()}
         self.planner.check_settings(module, network, given)
-        self.session.reporter.settings = ", ".join(f"`{name}` set to {_shown(value)}" for name, value in given.items())
+        self.session.reporter.settings = ", ".join(
+            f"`{name}` set to {_written(value)}" for name, value in given.items()
+        )
         plan = self.planner.plan(module, network, given)
         if plan is None:
             return None
@@ -270,7 +272,7 @@ def _setting(value: object) -> Setting:
     return getattr(value, "name", None) or describe(value)
 
 
-def _shown(given: Given) -> str:
+def _written(given: Given) -> str:
     return f"`{given.span.text}`" if given.span else describe(given.value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.help.faults import Level, suggestion
@@ -97,7 +98,7 @@ class Planner:
         known = self.open_parameters(module, network)
         for name, given in settings.items():
             if name not in known:
-                listed = ", ".join(f"`{known_name}`" for known_name in known)
+                listed = quoted(known)
                 hint = suggestion(name, known) or (f"its parameters: {listed}" if known else "it has no parameters")
                 message = f"`{network.name.name}` has no parameter `{name}`"
                 raise self.fault("E409", message, given.span or network.name.span, help=hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.elaborate.interpreter.values import Given
 from archdsl.language import syntax
 
@@ -15,7 +15,7 @@ def from_value(name: str, value: object, network: syntax.Network) -> Given:
     if converted is _UNKNOWN:
         message = f"the parameter `{name}` is set to {value!r}, which is no value of the language"
         hint = "pass a finite number, a string, True, False, None or a list of these"
-        raise ArchError(Diagnostic("E409", message, Label(network.name.span), help=(hint,)))
+        raise ArchError(Diagnostic("E409", message, network.name.span, help=hint))
     return Given(converted, None)
 
 

@@ -82,7 +82,7 @@ def _of_infer(op: Op, answer: object, inputs: Types) -> Complaints:
     elif not _are_sizes(answer.sizes):
         yield f"gave the sizes {answer.sizes!r}, which are no tuple of whole numbers"
     elif answer.layout not in get_args(Layout):
-        yield f"gave the layout {answer.layout!r}; there are {_listed(get_args(Layout))}"
+        yield f"gave the layout {answer.layout!r}; there are {_named(get_args(Layout))}"
     elif answer.layout != "free" and len(answer.layout) != len(answer.sizes):
         yield f"gave the sizes {answer.sizes}, which are not the {len(answer.layout)} of the layout `{answer.layout}`"
 
@@ -287,16 +287,16 @@ def _of_state(op: Op, call: FunctionCall | FoldCall, inputs: Types) -> Complaint
     if reads_own and not parameters:
         yield "gave OwnParameter(), but the op has no parameter"
     elif buffers or len(parameters) > 1:
-        yield f"gave a function, but the op holds {_listed([*parameters, *buffers])}: that needs a ModuleCall"
+        yield f"gave a function, but the op holds {_named([*parameters, *buffers])}: that needs a ModuleCall"
     elif parameters and parameters != [""]:
-        yield f'gave a function, whose parameter has the op\'s own path: name it "", not {_listed(parameters)}'
+        yield f'gave a function, whose parameter has the op\'s own path: name it "", not {_named(parameters)}'
     elif parameters and op.parameters(inputs)[""].init is None:
         yield "gave a function, which has no start for its parameter: write `ParameterSpec(shape, Constant(value=0.0))`"
     elif parameters and not reads_own:
         yield "gave a function that does not read the op's parameter: pass it as OwnParameter()"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _named(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" if name else '""' for name in names)
 
 

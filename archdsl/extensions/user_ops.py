@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import override
 
+from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.extensions.user_answers import ANSWERS, checked
 from archdsl.ops import ALL_OPS
@@ -172,10 +173,10 @@ class UserOps(Mapping[str, type[Op]]):
         self._missing: set[str] = set()
         self._installed: list[EntryPoint] | None = None
         if isinstance(sources, str | os.PathLike | type | ModuleType | Mapping) or not isinstance(sources, Iterable):
-            raise _unusable(_shown(sources), "`ops` is a list", 'write `ops=["my_ops.py"]`')
+            raise _unusable(_source_name(sources), "`ops` is a list", 'write `ops=["my_ops.py"]`')
         for source in sources:
             for op in _ops_of(source):
-                self._add(op, _shown(source))
+                self._add(op, _source_name(source))
 
     def __getitem__(self, name: str) -> type[Op]:
         if name not in self._ops:
@@ -222,7 +223,7 @@ def _ops_of(source: OpSource) -> list[type[Op]]:
     if isinstance(source, type):
         _check_class(source, source.__name__)
         return [source]
-    shown = _shown(source)
+    shown = _source_name(source)
     if isinstance(source, ModuleType):
         module = source
     elif isinstance(source, str | os.PathLike):
@@ -237,7 +238,7 @@ def _ops_of(source: OpSource) -> list[type[Op]]:
     return list(found)
 
 
-def _shown(source: object) -> str:
+def _source_name(source: object) -> str:
     if isinstance(source, type | ModuleType):
         return source.__name__
     return os.fsdecode(source) if isinstance(source, str | os.PathLike) else f"{source!r}"
@@ -252,7 +253,7 @@ def _check_class(op: object, shown: str) -> None:
     if not isinstance(op, type) or not issubclass(op, UserOp):
         raise _unusable(shown, f"{op!r} is no op", "an op is a subclass of `archdsl.extensions.user_ops.UserOp`")
     if inspect.isabstract(op):
-        missing = ", ".join(f"`{name}`" for name in sorted(op.__abstractmethods__))
+        missing = quoted(sorted(op.__abstractmethods__))
         raise _unusable(shown, f"its op {op.__name__} lacks {missing}")
     kind = getattr(op, "kind", None)
     if not isinstance(kind, str) or not kind.isidentifier():
@@ -334,4 +335,4 @@ def _failed(shown: str, error: Exception) -> ArchError:
 
 
 def _unusable(shown: str, why: str, help_: str = "") -> ArchError:
-    return ArchError(Diagnostic("E701", f"{shown} cannot serve as ops: {why}", help=(help_,) if help_ else ()))
+    return ArchError(Diagnostic("E701", f"{shown} cannot serve as ops: {why}", help=help_))

@@ -129,7 +129,7 @@ def from_json(text: str, user_ops: Mapping[str, type[Op]]) -> Graph:
     except _REFUSED as error:
         cause = error.__cause__
         if isinstance(cause, OpError) and cause.code == "E702":
-            raise ArchError(Diagnostic("E702", cause.message, help=(cause.help,) if cause.help else ())) from error
+            raise ArchError(Diagnostic("E702", cause.message, help=cause.help)) from error
         message = f"this is no graph that archdsl wrote: {type(error).__name__}: {error}"
         raise ArchError(Diagnostic("E002", message)) from error
     return graph
@@ -141,7 +141,7 @@ def _known(kind: str, user_ops: Mapping[str, type[Op]]) -> type[Op]:
     if found is None:
         message = f"the graph has the op `{kind}`, which archdsl does not have"
         help_ = f'give the file, the module or the class of `{kind}`, as to `load`: `ops=["my_ops.py"]`'
-        raise ArchError(Diagnostic("E002", message, help=(help_,)))
+        raise ArchError(Diagnostic("E002", message, help=help_))
     return found
 
 

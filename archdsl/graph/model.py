@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archdsl.base.source import Span
-from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.reshape import InputOp
@@ -104,8 +104,7 @@ class GraphError(RuntimeError):
 
 def refused(error: OpError, node: Node) -> ArchError:
     """What an op of one's own says after elaboration, at the place where it is used."""
-    place = Label(node.span) if node.span else None
-    return ArchError(Diagnostic(error.code, error.message, place, help=(error.help,) if error.help else ()))
+    return ArchError(Diagnostic(error.code, error.message, node.span, help=error.help))
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -130,8 +130,8 @@ def chosen_columns(names: Sequence[str]) -> list[ReportColumn]:
     if unknown or not names:
         what = f"there is no column `{unknown[0]}`" if unknown else "no column is named"
         near = _meant(unknown[0]) if unknown else None
-        listed = f"the columns are {', '.join(COLUMNS)}"
-        raise ArchError(Diagnostic("E804", what, help=(f"did you mean `{near}`?", listed) if near else (listed,)))
+        offered = f"did you mean `{near}`?" if near else ""
+        raise ArchError(Diagnostic("E804", what, help=(offered, f"the columns are {', '.join(COLUMNS)}")))
     return [COLUMNS[name] for name in dict.fromkeys(names)]
 
 

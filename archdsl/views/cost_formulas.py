@@ -90,13 +90,13 @@ def explained(stats: Stats) -> list[ExplainedCost]:
         (auxiliary_uses if node.id in auxiliary else uses)[node.op.kind] += 1
         macs[node.op.kind] += own.macs
     rows = [
-        ExplainedCost(kind, uses[kind], auxiliary_uses[kind], macs[kind], _shown(kind, stats.graph.nodes))
+        ExplainedCost(kind, uses[kind], auxiliary_uses[kind], macs[kind], _formula_text(kind, stats.graph.nodes))
         for kind in macs
     ]
     return sorted(rows, key=lambda row: -row.macs)
 
 
-def _shown(kind: str, nodes: tuple[Node, ...]) -> str:
+def _formula_text(kind: str, nodes: tuple[Node, ...]) -> str:
     if kind in ALL_OPS:
         return formula(kind)
     op = next(node.op for node in nodes if node.op.kind == kind)

@@ -44,7 +44,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not path.exists():
         raise ArchError(Diagnostic("E001", f"weights file not found: {path}"))
     if path.is_dir():
-        raise ArchError(Diagnostic("E002", f"cannot read {path}: it is a directory", help=("name a file in it",)))
+        raise ArchError(Diagnostic("E002", f"cannot read {path}: it is a directory", help="name a file in it"))
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     return _unwrapped(content, path)
 
@@ -85,7 +85,7 @@ def _refused(path: Path, error: Exception) -> ArchError:
 
 
 def _unreadable(path: Path, why: str, help: str = "") -> ArchError:
-    return ArchError(Diagnostic("E601", f"refused weights file {path}: {why}", help=(help,) if help else ()))
+    return ArchError(Diagnostic("E601", f"refused weights file {path}: {why}", help=help))
 
 
 def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
@@ -125,17 +125,17 @@ def _require_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], name: s
         return
     offered = {key: _renamed(key, own, state, extra) for key in missing} if len(missing) <= _LISTED else {}
     notes = [
-        *_listed("missing", [line + offered.get(line, "") for line in _grouped(missing)]),
-        *_listed("not in the model", _grouped(extra)),
-        *_listed("other shape", [f"{key}: {_sizes(state[key])}, model has {_sizes(own[key])}" for key in misshapen]),
+        *_first_of("missing", [line + offered.get(line, "") for line in _grouped(missing)]),
+        *_first_of("not in the model", _grouped(extra)),
+        *_first_of("other shape", [f"{key}: {_sizes(state[key])}, model has {_sizes(own[key])}" for key in misshapen]),
     ]
     counts = ((missing, "missing"), (extra, "not in the model"), (misshapen, "of another shape"))
     message = ", ".join(f"{len(keys)} {what}" for keys, what in counts if keys)
     help_ = "build the model that the checkpoint was saved from: check the network and its parameters"
-    raise ArchError(Diagnostic("E602", f"{name} does not fit the model: {message}", notes=tuple(notes), help=(help_,)))
+    raise ArchError(Diagnostic("E602", f"{name} does not fit the model: {message}", notes=tuple(notes), help=help_))
 
 
-def _listed(title: str, lines: list[str]) -> Iterable[str]:
+def _first_of(title: str, lines: list[str]) -> Iterable[str]:
     yield from (f"{title}: {line}" for line in lines[:_LISTED])
     if len(lines) > _LISTED:
         yield f"{title}: and {len(lines) - _LISTED} more"

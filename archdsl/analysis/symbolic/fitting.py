@@ -127,7 +127,7 @@ class _Fit:
                 anchor = dict(zip(self.names, (values[0] for values in nodes), strict=True))
                 return self._result(lines, anchor)
             at = wrong
-        raise NoFormulaError(f"{self.polynomial} does not hold at {_shown(at)}: {self._compared(at)}")
+        raise NoFormulaError(f"{self.polynomial} does not hold at {_point_text(at)}: {self._compared(at)}")
 
     # ---- along one variable ------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class _Fit:
         def value(key: tuple[Fraction, ...]) -> Fraction:
             found = self.count(dict(zip(self.names, key, strict=True)))
             if found is None:
-                point = _shown(dict(zip(self.names, key, strict=True)))
+                point = _point_text(dict(zip(self.names, key, strict=True)))
                 raise NoFormulaError(f"the network refuses {point}, though not each of these values alone")
             self.grid.add(key)
             return Fraction(found)
@@ -275,7 +275,7 @@ class _Fit:
             if wrong is None:
                 return replace(formula, checked=len(self.agreeing))
         assert wrong is not None
-        raise NoFormulaError(f"{self.polynomial} does not hold at {_shown(wrong)}: {self._compared(wrong)}")
+        raise NoFormulaError(f"{self.polynomial} does not hold at {_point_text(wrong)}: {self._compared(wrong)}")
 
     def _narrower(self, domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, ...]]:
         """Ranges to try: what holds for each variable alone need not hold for all of them together."""
@@ -372,5 +372,5 @@ def _steps(domain: Domain) -> int:
     return int((domain.last - domain.first) / domain.step)
 
 
-def _shown(point: Point) -> str:
+def _point_text(point: Point) -> str:
     return ", ".join(f"{name} = {shown(value)}" for name, value in point.items())

@@ -106,7 +106,7 @@ class Formula:
         names = [domain.variable for domain in self.domains]
         if sorted(values) != sorted(names):
             message = f"a formula in {', '.join(names)} is given {', '.join(values) or 'no values'}"
-            raise ArchError(Diagnostic("E409", message, help=("give each of its variables a value",)))
+            raise ArchError(Diagnostic("E409", message, help="give each of its variables a value"))
         return {name: exact(values[name], name) for name in names}
 
     @property
@@ -150,7 +150,7 @@ def exact(value: object, name: str = "") -> Fraction:
     if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
         return Fraction(repr(float(value)))
     wanted = f"`{name}` takes a number" if name else "a number is expected"
-    raise ArchError(Diagnostic("E409", f"{wanted}, not {value!r}", help=("write it as in `16` or `0.5`",)))
+    raise ArchError(Diagnostic("E409", f"{wanted}, not {value!r}", help="write it as in `16` or `0.5`"))
 
 
 def plain(value: Fraction) -> int | float:

@@ -94,7 +94,7 @@ def _collision(graph: Graph, target: str, other: str | None) -> ArchError:
     name = local_name(target)
     beside = f"`{other}`" if other else "what every such file has by that name"
     message = f"`{graph.name}` cannot be written as Python: `{target}` cannot stand beside {beside}"
-    return ArchError(Diagnostic("E606", message, help=(f"give one `{name}` another name",)))
+    return ArchError(Diagnostic("E606", message, help=f"give one `{name}` another name"))
 
 
 def _targets(graph: Graph, node: int) -> Iterator[str]:

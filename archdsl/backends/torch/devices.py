@@ -13,14 +13,14 @@ def usable_device(name: str | torch.device) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ArchError(Diagnostic("E604", f"torch knows no device `{name}`", help=(help_,))) from None
+        raise ArchError(Diagnostic("E604", f"torch knows no device `{name}`", help=help_)) from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ArchError(Diagnostic("E604", "there is no CUDA device that torch can use", help=(help_,)))
+        raise ArchError(Diagnostic("E604", "there is no CUDA device that torch can use", help=help_))
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise ArchError(Diagnostic("E604", f"there is no `{device}`: torch sees {count} CUDA device(s)", help=(help_,)))
+        raise ArchError(Diagnostic("E604", f"there is no `{device}`: torch sees {count} CUDA device(s)", help=help_))
     try:
         torch.empty(0, device=device)
     except (RuntimeError, NotImplementedError):
-        raise ArchError(Diagnostic("E604", f"torch cannot use `{device}` here", help=(help_,))) from None
+        raise ArchError(Diagnostic("E604", f"torch cannot use `{device}` here", help=help_)) from None
     return device

@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from archdsl.backends.torch.layers import SelectOutputs, TrainingOnly
 from archdsl.backends.torch.modules import ModuleFactory, call_of, initialise, start
-from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.graph.model import Graph, Node, refused
 from archdsl.graph.passes.in_place import overwriting_nodes
 from archdsl.ops import InputOp
@@ -171,7 +171,7 @@ def _refused_name(node: Node, name: str) -> ArchError:
         Diagnostic(
             "E606",
             f"`{node.module}` cannot stand in a torch module: `{name}` is {why}",
-            Label(node.span) if node.span else None,
-            help=("give it another label",),
+            node.span,
+            help="give it another label",
         )
     )

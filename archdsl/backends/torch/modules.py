@@ -154,11 +154,11 @@ def _compare(
 ) -> None:
     promised = {name: spec.shape for name, spec in said.items()}
     if [*found.items()] != [*promised.items()]:
-        gave = f"`{what}` of `{op.kind}` gave {_listed(promised)}"
-        raise OpError("E702", f"{gave}, but `{call.target}` has {_listed(found)}")
+        gave = f"`{what}` of `{op.kind}` gave {_named_shapes(promised)}"
+        raise OpError("E702", f"{gave}, but `{call.target}` has {_named_shapes(found)}")
 
 
-def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _named_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {format_sizes(shape) or '()'}" for name, shape in shapes.items()) or "none"
 
 

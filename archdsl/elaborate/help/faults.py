@@ -93,7 +93,7 @@ class Reporter:
         variants = self._variants(self.chain[0][1] if self.chain else span)
         notes = (*notes, *self._chain_notes(), *self._variant_notes(variants))
         headers = tuple([header for _, header in variants])
-        return Fault(Diagnostic(code, message, primary, labels, notes, (help,) if help else (), variants=headers))
+        return Fault(Diagnostic(code, message, primary, labels, notes, help, variants=headers))
 
     def report(self, fault: Fault) -> None:
         diagnostic = fault.diagnostic

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from typing_extensions import TypeIs
 
+from archdsl.base.wording import either
 from archdsl.elaborate.help.faults import nearest
 from archdsl.ops import OPS
 from archdsl.ops.contract.init import INITIALIZERS, Initializer
@@ -50,7 +51,7 @@ def refusal_help(
     argument = str(error["loc"][0]) if error["loc"] else ""
     value = refused.value if refused else None
     if error["type"] == "literal_error" and refused and not isinstance(value, str):
-        return _quoted(argument, refused.text, re.findall("'([^']*)'", context.get("expected", "")))
+        return _text_in_quotes(argument, refused.text, re.findall("'([^']*)'", context.get("expected", "")))
     if argument == "eps" and error["type"] in ("less_than", "float_type", "tuple_type"):
         return _known_channels(callee, positional) if len(positional) >= _BEHIND_CHANNELS.get(callee, 99) else ""
     if argument == "padding" and value in ("same", "valid"):
@@ -98,12 +99,12 @@ def axis_help(function: str, layers: str, axis: object) -> str:
 def text_help(argument: str, written: str, annotation: object, known: Sequence[str]) -> str:
     """What to write where ``written`` is none of the ``known`` names, and the argument takes texts or initialisers."""
     if texts := _texts(annotation):
-        return _quoted(argument, written, texts) if nearest(written, texts) else ""
+        return _text_in_quotes(argument, written, texts) if nearest(written, texts) else ""
     if Initializer not in get_args(annotation):
         return ""
     near = [f"`{name}`" for name in INITIALIZERS if name.startswith(written)]
     if near:
-        return f"did you mean {' or '.join(near)}?"
+        return f"did you mean {either(near)}?"
     return "" if nearest(written, known) else f"the initialisers are {', '.join(INITIALIZERS)}"
 
 
@@ -113,7 +114,7 @@ def _texts(annotation: object) -> list[str]:
     return [text for each in get_args(annotation) for text in _texts(each)]
 
 
-def _quoted(argument: str, written: str, texts: Sequence[str]) -> str:
+def _text_in_quotes(argument: str, written: str, texts: Sequence[str]) -> str:
     near = nearest(written, texts)
     return f'a text stands in quotes: `{argument} = "{near}"`' if near else "a text stands in quotes"
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.source import Span
+from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Reporter, nearest
 from archdsl.elaborate.help.missing import has_label, name_help
@@ -238,7 +239,7 @@ def wire_help(session: Session, path: str, span: Span, environment: Environment)
 
 
 def _wires(paths: list[str]) -> str:
-    return ", ".join(f"`{wire(path)}`" for path in paths[-MAX_WIRES_OFFERED:])
+    return quoted([wire(path) for path in paths[-MAX_WIRES_OFFERED:]])
 
 
 def variable(environment: Environment, name: str) -> object:

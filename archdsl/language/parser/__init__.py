@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from archdsl.base.collection import collection_paused
 from archdsl.base.limits import DEFAULT_LIMITS, Limits, how_to_raise
 from archdsl.base.source import Source, Span
-from archdsl.diagnostics.model import ArchError, Diagnostic, Label
+from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.language.parser.messages import describe
 from archdsl.language.parser.nodes import Children, NodeBuilder
 from archdsl.language.parser.recovery import GivenUpError, Recovery, SyntaxProblems, nesting, nesting_fault
@@ -124,11 +124,11 @@ class _Parse:
     def _check_size(self) -> None:
         limit, text = self.limits.source_bytes, self.source.text
         if len(text) * 4 > limit and len(text.encode("utf-8", "surrogatepass")) > limit:
-            help = (how_to_raise("source_bytes", limit),)
+            help = how_to_raise("source_bytes", limit)
             raise ArchError(Diagnostic("E501", f"the text is larger than {limit} bytes", self._start(), help=help))
 
-    def _start(self) -> Label:
-        return Label(Span(self.source, 0, 0))
+    def _start(self) -> Span:
+        return Span(self.source, 0, 0)
 
     def _run(self, start: str) -> Any:
         """The value of the whole text, past the errors in it."""

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from archdsl.base.source import Source, Span
+from archdsl.base.wording import either
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.language.parser.tokens import (
     CLOSERS,
@@ -152,15 +153,15 @@ def describe(mistake: Mistake) -> Diagnostic:
 
 def lexical_fault(mistake: Mistake) -> Diagnostic:
     """E102 for a character of no token and a string without end, E106 for a malformed number."""
-    where = Label(mistake.span)
+    where = mistake.span
     if mistake.token.kind == UNTERMINATED:
-        return Diagnostic("E102", "this string does not end on its line", where, help=('close it with `"`',))
+        return Diagnostic("E102", "this string does not end on its line", where, help='close it with `"`')
     if mistake.token.kind == MALFORMED:
-        return Diagnostic("E106", f"`{mistake.text}` is no number", where, help=_as_tuple(_number_help(mistake.text)))
+        return Diagnostic("E106", f"`{mistake.text}` is no number", where, help=_number_help(mistake.text))
     character = mistake.text
     name = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
     help = CHARACTERS.get(character, "a blank that is no space: write a space" if character.isspace() else "")
-    return Diagnostic("E102", f"{name} means nothing here", where, help=_as_tuple(help))
+    return Diagnostic("E102", f"{name} means nothing here", where, help=help)
 
 
 def _number_help(text: str) -> str:
@@ -178,7 +179,7 @@ def keyword_fault(source: Source, keyword: Token, *, as_wire: bool) -> Diagnosti
     span = keyword.span(source)
     label = span.text if keyword.kind in LABELS else f'"{span.text}"'
     help = f"a step of that name is `@{label}`" if as_wire else f"choose another name; as a label write `{label}: …`"
-    return Diagnostic("E105", f"`{span.text}` is a keyword and cannot be a name", Label(span), help=(help,))
+    return Diagnostic("E105", f"`{span.text}` is a keyword and cannot be a name", span, help=help)
 
 
 def _misplaced(mistake: Mistake) -> Diagnostic | None:
@@ -188,9 +189,9 @@ def _misplaced(mistake: Mistake) -> Diagnostic | None:
     if mistake.in_declarations and (kind in IN_BODY or (kind in EXPRESSION and not _word_help(mistake))):
         help = "a file holds `from … import`, `let`, `block`, `network` and `default`"
         message = f"{what} stands in the body of a network or block, not at the top of a file"
-        return Diagnostic("E106", message, Label(mistake.span), help=(help,))
+        return Diagnostic("E106", message, mistake.span, help=help)
     if mistake.in_statements and kind in AT_TOP and not _is_outdented(mistake):
-        return Diagnostic("E106", f"{what} stands at the top of a file, not in a body", Label(mistake.span))
+        return Diagnostic("E106", f"{what} stands at the top of a file, not in a body", mistake.span)
     return None
 
 
@@ -225,12 +226,12 @@ def _unexpected(mistake: Mistake) -> Diagnostic:
     if mistake.token.kind in CLOSERS and (
         mistake.opener is None or (mistake.token.kind != "RBRACE" and not mistake.in_list)
     ):
-        return Diagnostic("E101", f"this `{mistake.text}` closes nothing", Label(mistake.span))
-    message = f"expected {expected(_shown(mistake))}, found {_found(mistake)}"
-    return Diagnostic("E101", message, Label(mistake.span), _opener_label(mistake), help=_as_tuple(_help(mistake)))
+        return Diagnostic("E101", f"this `{mistake.text}` closes nothing", mistake.span)
+    message = f"expected {expected(_fitting(mistake))}, found {_found(mistake)}"
+    return Diagnostic("E101", message, mistake.span, _opener_label(mistake), help=_help(mistake))
 
 
-def _shown(mistake: Mistake) -> frozenset[str]:
+def _fitting(mistake: Mistake) -> frozenset[str]:
     """What would fit: no further line at the text's end, and behind a line's end also the end of the body."""
     if mistake.token.kind == END:
         return mistake.accepted - {NEWLINE}
@@ -247,7 +248,7 @@ def _found(mistake: Mistake) -> str:
 def _opener_label(mistake: Mistake) -> tuple[Label, ...]:
     """The bracket that should have been closed before the token, where that seems to be what is wrong."""
     opener, token = mistake.opener, mistake.token
-    if opener is None or OPENERS[opener.kind] not in _shown(mistake):
+    if opener is None or OPENERS[opener.kind] not in _fitting(mistake):
         return ()
     if opener.kind == "LBRACE":
         is_left_open = token.kind == END or (mistake.begins_line and _is_outdented(mistake))
@@ -276,17 +277,13 @@ def expected(accepted: Iterable[str]) -> str:
         kinds -= SECTIONS
     if NEWLINE in kinds:
         kinds -= {END, "RBRACE"}
-    return _either(named + sorted(_symbol(kind) for kind in kinds))
+    return either(named + sorted(_symbol(kind) for kind in kinds))
 
 
 def _symbol(kind: str) -> str:
     if kind in SYMBOLS:
         return SYMBOLS[kind]
     return f"`{lexicon().spellings[kind]}`"
-
-
-def _either(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 # ---- common slips --------------------------------------------------------------------------------
@@ -415,7 +412,3 @@ def _neighbour_help(mistake: Mistake) -> str:
         return "steps stand on lines of their own, or follow one another by `->`"
     is_list = mistake.in_list and "COMMA" in mistake.accepted and not mistake.begins_line
     return "separate them by `,`" if is_list else ""
-
-
-def _as_tuple(help: str) -> tuple[str, ...]:
-    return (help,) if help else ()

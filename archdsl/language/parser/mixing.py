@@ -37,7 +37,7 @@ def flow_fault(flow: Flow, arrows: Sequence[Token]) -> Diagnostic | None:
     names = ("->", step.name) if operator is step.operator else (step.name, "->")
     message = f"`{names[0]}` and `{names[1]}` are not mixed without parentheses"
     help = f"write {_merged_first(flow, loose)} or {_flows_first(flow, loose)}"
-    return Diagnostic("E103", message, Label(operator), (Label(other),), help=(help,))
+    return Diagnostic("E103", message, operator, (Label(other),), help=help)
 
 
 def merge_fault(chain: Chain) -> Diagnostic:
@@ -47,9 +47,9 @@ def merge_fault(chain: Chain) -> Diagnostic:
     return Diagnostic(
         "E104",
         f"`{one}` and `{other}` are not mixed without parentheses",
-        Label(chain.operator_spans[place]),
+        chain.operator_spans[place],
         (Label(chain.operator_spans[first]),),
-        help=(f"write `{readings[0]}` or `{readings[1]}`",),
+        help=f"write `{readings[0]}` or `{readings[1]}`",
     )
 
 
@@ -74,8 +74,8 @@ def label_fault(ternary: Ternary, labelled: Labelled) -> Diagnostic:
     return Diagnostic(
         "E106",
         f"the label `{label}` would name the first branch only",
-        Label(labelled.label.span),
-        help=(f"write `{label}: ({layer} {rest})` or `({label}: {layer}) {rest}`",),
+        labelled.label.span,
+        help=f"write `{label}: ({layer} {rest})` or `({label}: {layer}) {rest}`",
     )
 
 

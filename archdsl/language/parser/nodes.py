@@ -385,4 +385,4 @@ class NodeBuilder:
         return "\n".join(reversed(lines))
 
     def _report(self, code: ErrorCode, message: str, span: Span, *labels: Label, help: str = "") -> None:
-        self.problems.add(Diagnostic(code, message, Label(span), labels, help=(help,) if help else ()))
+        self.problems.add(Diagnostic(code, message, span, labels, help=help))

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Source
-from archdsl.diagnostics.model import Diagnostic, Label, Problems
+from archdsl.diagnostics.model import Diagnostic, Problems
 from archdsl.language.parser.messages import (
     EXPRESSION,
     STARTERS,
@@ -313,4 +313,4 @@ def _nests(value: Any, before: Any) -> bool:
 def nesting_fault(source: Source, token: Token, limit: int) -> Diagnostic:
     """E502"""
     help = (how_to_raise("nesting", limit),)
-    return Diagnostic("E502", f"this nests deeper than {limit} levels", Label(token.span(source)), help=help)
+    return Diagnostic("E502", f"this nests deeper than {limit} levels", token.span(source), help=help)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, final
 
 from pydantic import BaseModel, ConfigDict
 
+from archdsl.base.wording import either
 from archdsl.diagnostics.model import ErrorCode
 from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.shapes import Layout, TensorType, layout_name
@@ -166,5 +167,4 @@ def _way_to(layout: Layout, wanted: tuple[Layout, ...]) -> str:
 
 
 def _described(layouts: tuple[Layout, ...]) -> str:
-    names = [layout_name(layout) for layout in layouts]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
+    return either([layout_name(layout) for layout in layouts])
