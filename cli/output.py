@@ -95,7 +95,7 @@ def shown_table(columns: Sequence[Column], rows: Cells) -> str:
     width = terminal_width()
     if width is None:
         return text_table(columns, rows)
-    rule, ellipsis = ("─", "…") if _can_show("─…") else ("-", "~")
+    rule, ellipsis = ("─", "…") if can_show("─…", sys.stdout) else ("-", "~")
     return fitted_table(columns, rows, width, rule=rule, ellipsis=ellipsis, heading=_bold if coloured() else str)
 
 
@@ -106,9 +106,10 @@ def shown_totals(lines: Sequence[tuple[str, str]]) -> str:
     return totals_text(lines, terminal_width())
 
 
-def _can_show(text: str) -> bool:
+def can_show(text: str, stream: TextIO) -> bool:
+    """Whether the stream's encoding has these characters."""
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
         return False
     return True

@@ -48,7 +48,7 @@ AT_ONCE: dict[str, set[str]] = {"lark": {"language"}, "torch": {"backends", "wei
 
 ON_DEMAND: dict[str, set[str]] = {
     "torch": {"cli"},
-    "rich": {"cli"},
+    "rich": set(),
     "networkx": {"graph", "analysis"},
     "safetensors": {"backends", "weights"},
     "onnx": {"backends"},
