@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from archdsl.diagnostics.model import ArchError, Diagnostic
 from archdsl.diagnostics.rendering import render_text
 from archdsl.language import syntax
 from archdsl.language.parser import parse, parse_expression
-from archdsl.language.parser import tables as parser_tables
 from archdsl.language.parser.tables import load_tables
 from archdsl.language.parser.tokens import lexicon
 from tests.goldens import FOLDER, check_golden, golden_cases, orphans
@@ -426,47 +424,7 @@ def test_depth_counts_levels_not_operators() -> None:
     assert parse(Source("test.arch", f"let a = {text}")).declarations
 
 
-# ---- the cache and the collector -----------------------------------------------------------------
-
-
-@pytest.fixture
-def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "archdsl"
-
-
-Spoil = Callable[[Path], object]
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(path.read_bytes()[:-100]),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"module", b"elodum")),
-        lambda path: path.write_bytes(b"\xff" * 100),
-        lambda path: path.unlink(),
-    ],
-)
-def test_a_broken_cache_is_made_anew(cache_folder: Path, spoil: Spoil) -> None:
-    tables = load_tables.__wrapped__()
-    (path,) = cache_folder.iterdir()
-    whole = path.read_bytes()
-    spoil(path)
-    assert load_tables.__wrapped__() == tables
-    assert [found.read_bytes() for found in cache_folder.iterdir()] == [whole]
-
-
-def test_the_cache_is_used(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = load_tables.__wrapped__()
-    monkeypatch.setattr(parser_tables, "_compile", lambda grammar: pytest.fail("compiled again"))
-    assert load_tables.__wrapped__() == tables
-
-
-def test_no_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert load_tables.__wrapped__() == load_tables()
+# ---- the collector ---------------------------------------------------------------------------------
 
 
 def test_garbage_collection_is_left_as_it_was() -> None:

@@ -168,7 +168,7 @@ def test_backends_do_not_know_each_other() -> None:
     ["import archdsl", "import archdsl; archdsl.load('resnet50')", "import archdsl; archdsl.check('resnet50')"],
 )
 def test_nothing_heavy_is_loaded_up_to_the_graph(statement: str) -> None:
-    unwanted = {"torch", "networkx", "rich", "typer", "numpy"}
+    unwanted = {"torch", "networkx", "rich", "typer", "numpy", "lark"}
     script = f"import sys\n{statement}\nprint(*sorted({unwanted!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -119,7 +119,7 @@ def test_wheel_holds_code_and_data_alone(wheel: Path) -> None:
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "archdsl").rglob("*.py")}
     code |= {f"archdsl/{path.relative_to(ROOT)}" for path in (ROOT / "cli").rglob("*.py")}
     specs = {f"archdsl/{path.relative_to(ROOT)}" for path in (ROOT / "specs").rglob("*.*")}
-    data = {"archdsl/grammar/arch.lark", "archdsl/docs/errors.md", "archdsl/py.typed"}
+    data = {"archdsl/grammar/arch.lark", "archdsl/grammar/tables.json", "archdsl/docs/errors.md", "archdsl/py.typed"}
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == code | specs | data
 

@@ -1,33 +1,21 @@
-"""The parse tables: made from the grammar by Lark, kept on disk between processes as plain data.
+"""The parse tables: made from the grammar by Lark, kept beside it as plain data.
 
-Lark takes 100 ms to import and analyse the grammar; its tables as JSON load in a few. They hold names and
-numbers alone, so a cache file can at worst be stale or broken, and then it is made anew.
+Lark takes 100 ms to import and analyse the grammar; its tables as JSON load in one.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from archdsl.base.resources import resource_folder
 
-if TYPE_CHECKING:
-    from lark import Lark
-    from lark.grammar import Rule as LarkRule
-    from lark.lexer import TerminalDef
-
-STARTS = ("module", "expression")
-FORMAT = 1
-"""Counts up when the tables change their form, so that older cache files are left alone."""
+GRAMMAR = "arch.lark"
+TABLES = "tables.json"
+"""The file beside the grammar that ``python -m tools.parse_tables`` writes."""
 
 
 class Terminal(NamedTuple):
@@ -62,122 +50,49 @@ class Tables(NamedTuple):
 
 @cache
 def load_tables() -> Tables:
-    """The tables of grammar/arch.lark, from the cache where it holds them."""
-    grammar = (resource_folder("grammar") / "arch.lark").read_text(encoding="utf-8")
-    path = _cache_path(grammar)
-    tables = _read(path)
+    """The tables of the grammar, which are made anew where it is not the one that the kept ones were made from."""
+    grammar = read_grammar()
+    tables = _from_text((resource_folder("grammar") / TABLES).read_text(encoding="utf-8"), grammar)
     if tables is None:
-        tables = _compile(grammar)
-        _write(path, tables)
+        from archdsl.language.parser.grammar_compiler import compile_grammar
+
+        return compile_grammar(grammar)
     return tables
 
 
-def _compile(grammar: str) -> Tables:
-    from lark import Lark
+def read_grammar() -> str:
+    """The grammar, with the same line ends on every system."""
+    return (resource_folder("grammar") / GRAMMAR).read_text(encoding="utf-8")
 
-    options = {"parser": "lalr", "lexer": "basic", "keep_all_tokens": True, "maybe_placeholders": False}
-    lark = Lark(grammar, start=list(STARTS), **options)
-    terminals = sorted(lark.terminals, key=_order)
-    moves, starts = _moves(lark)
+
+def tables_text(tables: Tables, grammar: str) -> str:
+    """The tables as JSON, a rule and a state a line, so that a change of the grammar shows what it changes."""
+    lists: dict[str, Sequence[object]] = {
+        "terminals": tables.terminals,
+        "ignored": tables.ignored,
+        "rules": tables.rules,
+        "moves": tables.moves,
+    }
+    parts = [f'"grammar": "{_digest(grammar)}"', f'"starts": {json.dumps(tables.starts)}']
+    for name, rows in lists.items():
+        lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+        parts.append(f'"{name}": [\n{lines}\n]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _from_text(text: str, grammar: str) -> Tables | None:
+    """What ``tables_text`` wrote of this grammar; None where it was another."""
+    found = json.loads(text)
+    if found["grammar"] != _digest(grammar):
+        return None
     return Tables(
-        [_terminal(definition) for definition in terminals if definition.name not in lark.ignore_tokens],
-        [_terminal(definition) for definition in terminals if definition.name in lark.ignore_tokens],
-        [_rule(rule) for rule in lark.rules],
-        moves,
-        starts,
+        [Terminal(*row) for row in found["terminals"]],
+        [Terminal(*row) for row in found["ignored"]],
+        [Rule(*row) for row in found["rules"]],
+        found["moves"],
+        found["starts"],
     )
 
 
-def _order(definition: TerminalDef) -> tuple[int, bool, int, str]:
-    """By priority, patterns before fixed texts, and of those the longest first."""
-    is_fixed = definition.pattern.type == "str"
-    return -definition.priority, is_fixed, -len(definition.pattern.value) if is_fixed else 0, definition.name
-
-
-def _terminal(definition: TerminalDef) -> Terminal:
-    spelling = definition.pattern.value if definition.pattern.type == "str" else ""
-    return Terminal(definition.name, definition.pattern.to_regexp(), spelling)
-
-
-def _rule(rule: LarkRule) -> Rule:
-    is_level = rule.options.expand1 and len(rule.expansion) == 1
-    action = rule.alias or ("" if is_level else rule.origin.name)
-    spliced = [place for place, symbol in enumerate(rule.expansion) if symbol.name.startswith("__")]
-    return Rule(rule.origin.name, len(rule.expansion), action, spliced)
-
-
-def _moves(lark: Lark) -> tuple[list[dict[str, int]], dict[str, int]]:
-    """The moves of each state, and the states in which to start; the end of the text is a move to the same state."""
-    from lark.parsers.lalr_analysis import Shift
-
-    rules = {rule: number for number, rule in enumerate(lark.rules)}
-    parsers = {start: lark.parse_interactive("", start=start).parser_state.parse_conf for start in STARTS}
-    states = {state: sorted(row.items()) for state, row in parsers[STARTS[0]].states.items()}
-    places = _numbered(
-        [parser.start_state for parser in parsers.values()],
-        lambda state: [arg for _, (action, arg) in states[state] if action is Shift],
-    )
-    moves = [
-        {symbol: places[arg] if action is Shift else ~rules[arg] for symbol, (action, arg) in states[state]}
-        for state in places
-    ]
-    for parser in parsers.values():
-        end = places[parser.end_state]
-        moves[end]["$END"] = end
-    return moves, {start: places[parser.start_state] for start, parser in parsers.items()}
-
-
-def _numbered(starts: list[int], followers: Callable[[int], list[int]]) -> dict[int, int]:
-    """States by the order in which they are reached, the same in every process; Lark's own numbers are not."""
-    places: dict[int, int] = {}
-    pending = deque(starts)
-    while pending:
-        state = pending.popleft()
-        if state not in places:
-            places[state] = len(places)
-            pending.extend(followers(state))
-    return places
-
-
-# ---- the cache -----------------------------------------------------------------------------------
-
-
-def _cache_path(grammar: str) -> Path | None:
-    """A name that changes with all that the tables depend on; None where there is no home to keep it in."""
-    made_by = f"{FORMAT} {version('lark')} {sys.version_info[:2]} {grammar}"
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-    return folder / "archdsl" / f"grammar-{sha256(made_by.encode()).hexdigest()[:16]}.json"
-
-
-def _read(path: Path | None) -> Tables | None:
-    """The tables in ``path``; None where it is missing, unreadable or not whole."""
-    if path is None:
-        return None
-    try:
-        digest, _, text = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    if digest != sha256(text).hexdigest().encode():
-        return None
-    terminals, ignored, rules, moves, starts = json.loads(text)
-    return Tables(
-        [Terminal(*t) for t in terminals], [Terminal(*t) for t in ignored], [Rule(*r) for r in rules], moves, starts
-    )
-
-
-def _write(path: Path | None, tables: Tables) -> None:
-    """Puts the tables into ``path`` whole or not at all: other processes may be reading it."""
-    if path is None:
-        return
-    text = json.dumps(tables).encode()
-    temporary = path.with_name(f".{path.name}-{os.urandom(4).hex()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(sha256(text).hexdigest().encode() + b"\n" + text)
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+def _digest(grammar: str) -> str:
+    return sha256(grammar.encode()).hexdigest()
