@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from archdsl.compiler import stats as stats
     from archdsl.design.closed_forms import formulas as formulas
     from archdsl.design.solving import solve as solve
-    from archdsl.diagnostics.model import ArchError as ArchError
     from archdsl.diagnostics.model import Diagnostic as Diagnostic
+    from archdsl.diagnostics.problems import ArchError as ArchError
     from archdsl.graph.model import Graph as Graph
     from archdsl.graph.model import Node as Node
     from archdsl.zoo.bundled import bundled as bundled
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ArchError": "archdsl.diagnostics.model",
+    "ArchError": "archdsl.diagnostics.problems",
     "Diagnostic": "archdsl.diagnostics.model",
     "Graph": "archdsl.graph.model",
     "Limits": "archdsl.base.limits",

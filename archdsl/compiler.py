@@ -12,7 +12,8 @@ from archdsl.analysis.cost import cost
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.base.source import Source
 from archdsl.base.wording import quoted
-from archdsl.diagnostics.model import ArchError, Diagnostic, Problems
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError, Problems
 from archdsl.elaborate import elaborate, faulty_arguments
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.help.faults import nearest, suggestion

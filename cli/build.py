@@ -13,7 +13,8 @@ import typer
 from archdsl.base.wording import quoted
 from archdsl.boundary.files import check_writable
 from archdsl.boundary.formats import check_format
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 from .common import InputOption, LimitOption, NetworkOption, OpsOption, SetOption, SpecArgument, request
 from .output import say

@@ -41,7 +41,7 @@ def check(
     limit: LimitOption = None,
 ) -> None:
     """Report everything that is wrong with specs. Exits with 1 if anything is."""
-    from archdsl.diagnostics.model import Problems
+    from archdsl.diagnostics.problems import Problems
 
     found = Problems()
     unbuilt: list[Unbuilt] = []
@@ -78,7 +78,7 @@ def _examined(asked: Request) -> Findings:
 
 
 def _formatted(diagnostics: list[Diagnostic], checked: int, unbuilt: list[Unbuilt], format: Format) -> str:
-    from archdsl.diagnostics.rendering import render_json, render_sarif
+    from archdsl.diagnostics.exchange import render_json, render_sarif
 
     if format is Format.JSON:
         return render_json(diagnostics)

@@ -60,7 +60,8 @@ def parse_spec(argument: str) -> SpecReference:
 
 
 def _standard_input() -> Source:
-    from archdsl.diagnostics.model import ArchError, Diagnostic
+    from archdsl.diagnostics.model import Diagnostic
+    from archdsl.diagnostics.problems import ArchError
 
     if sys.stdin is None:
         raise ArchError(Diagnostic("E002", "standard input is closed", help="name a file, or pipe a spec into `-`"))

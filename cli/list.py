@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 
 from .output import say
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import typer
 
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 
 from .build import build
 from .check import check

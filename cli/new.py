@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 from .common import LimitOption, NetworkOption, SpecArgument, parse_limits, parse_spec
 from .output import say

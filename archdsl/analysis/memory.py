@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from archdsl.analysis.memory_pass import Pass, run
 from archdsl.boundary.units import batch_size, known_name
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.memory.tape import Device

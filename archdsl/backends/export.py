@@ -16,7 +16,8 @@ from archdsl.backends.python.python_source import to_python
 from archdsl.base.wording import quoted
 from archdsl.boundary.files import atomic_path
 from archdsl.boundary.formats import check_format
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
 
 

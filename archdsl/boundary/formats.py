@@ -6,7 +6,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 FORMATS: dict[str, tuple[str, ...]] = {
     ".py": (),

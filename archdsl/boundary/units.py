@@ -9,7 +9,8 @@ from fractions import Fraction
 from operator import index
 
 from archdsl.base.wording import quoted
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 _PREFIXES = "KMGTP"
 UNITS = {"B": 1} | {

@@ -12,7 +12,7 @@ from archdsl.analysis.symbolic.formulas import Formula, named, shown
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.compiler import InputSize, Spec
 from archdsl.design.open_network import METRICS, OpenNetwork, Request, Variable, base_point
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 from archdsl.extensions.user_ops import OpSource
 
 WHOLE_STEPS = tuple(

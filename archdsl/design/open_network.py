@@ -13,7 +13,9 @@ from archdsl.analysis.memory import memory
 from archdsl.analysis.symbolic.formulas import exact
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.compiler import InputSize, Spec, choose_network, graph_of, load_module
-from archdsl.diagnostics.model import ArchError, Diagnostic, ErrorCode
+from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.bases import bases
 from archdsl.elaborate.help.faults import nearest
 from archdsl.extensions.user_ops import OpSource, UserOps

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import islice, pairwise
 from typing import Protocol
 
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 
 MAX_EACH = 256
 """A range of so many values is tried value by value; a longer one, or none, is searched by halving ..."""

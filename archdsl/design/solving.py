@@ -13,7 +13,8 @@ from archdsl.boundary.units import bytes_of, count_of
 from archdsl.compiler import InputSize, Spec
 from archdsl.design.open_network import Counts, MemoryUse, OpenNetwork, Request, Variable
 from archdsl.design.searching import MAX_UNEVEN, Search
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.extensions.user_ops import OpSource
 
 GREATEST = 2**24

@@ -12,7 +12,8 @@ from textwrap import dedent, wrap
 
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.compiler import Spec, choose_network, load, load_module
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.loading import Definition, LoadedModule
 from archdsl.elaborate.resolve import free_names

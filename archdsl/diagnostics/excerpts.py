@@ -15,7 +15,7 @@ from archdsl.base.source import Source
 from archdsl.diagnostics.model import Diagnostic, Label
 
 Style = Literal["plain", "severity", "bold", "gutter", "secondary", "help"]
-Row = list[tuple[str, Style]]
+StyledLine = list[tuple[str, Style]]
 
 TAB_WIDTH = 4
 ELLIPSIS = "..."
@@ -39,14 +39,14 @@ class Mark:
 LineMarks = dict[int, list[Mark]]
 
 
-def excerpts(diagnostic: Diagnostic, width: int) -> tuple[int, list[Row]]:
+def excerpts(diagnostic: Diagnostic, width: int) -> tuple[int, list[StyledLine]]:
     """The digits of the largest line number shown, and the excerpts' rows: one excerpt for each source.
 
     Source lines longer than ``width`` columns are cut around their marks.
     """
     blocks = _marks_by_source(diagnostic)
     digits = max((len(str(line)) for _, lines in blocks for line in lines), default=1)
-    rows: list[Row] = []
+    rows: list[StyledLine] = []
     for index, (source, lines) in enumerate(blocks):
         rows.append(_header(source, lines, " " * digits + ("--> " if index == 0 else "::: ")))
         rows.append(_gutter("", digits))
@@ -100,16 +100,16 @@ def _line_marks(label: Label, primary: bool) -> Iterator[tuple[int, Mark]]:
     yield last_line, Mark(len(last) - len(last.lstrip()), last_column, primary, text)
 
 
-def _header(source: Source, lines: LineMarks, arrow: str) -> Row:
+def _header(source: Source, lines: LineMarks, arrow: str) -> StyledLine:
     number, marks = next(iter(lines.items()))
     return [(arrow, "gutter"), (f"{visible(source.name)}:{number}:{marks[0].start + 1}", "plain")]
 
 
-def _gutter(number: str, digits: int) -> Row:
+def _gutter(number: str, digits: int) -> StyledLine:
     return [(f"{number:>{digits}} |", "gutter")]
 
 
-def _excerpt(source: Source, lines: LineMarks, digits: int, width: int) -> Iterator[Row]:
+def _excerpt(source: Source, lines: LineMarks, digits: int, width: int) -> Iterator[StyledLine]:
     previous = 0
     for number in sorted(lines):
         if previous and number > previous + 1:
@@ -121,7 +121,7 @@ def _excerpt(source: Source, lines: LineMarks, digits: int, width: int) -> Itera
         previous = number
 
 
-def _between(source: Source, previous: int, number: int, digits: int, width: int) -> Iterator[Row]:
+def _between(source: Source, previous: int, number: int, digits: int, width: int) -> Iterator[StyledLine]:
     """What stands for unmarked lines: the line itself where it is one, dots where they are more."""
     if number == previous + 2:
         yield _source_row(_laid_out(source.line(previous + 1), [], width)[0], previous + 1, digits)
@@ -129,7 +129,7 @@ def _between(source: Source, previous: int, number: int, digits: int, width: int
         yield [(ELLIPSIS, "gutter")]
 
 
-def _source_row(text: str, number: int, digits: int) -> Row:
+def _source_row(text: str, number: int, digits: int) -> StyledLine:
     return [*_gutter(str(number), digits), (f" {text}" if text else "", "plain")]
 
 
@@ -189,7 +189,7 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _mark_rows(marks: Iterable[Mark]) -> Iterator[Row]:
+def _mark_rows(marks: Iterable[Mark]) -> Iterator[StyledLine]:
     """The row of marks with the text of the last one, then the other texts, hung below their marks."""
     by_end = sorted(marks, key=lambda mark: (mark.end, mark.start))
     inline = by_end[-1]
@@ -227,8 +227,8 @@ class _Canvas:
         self._cells.extend([blank] * (column + len(text) - len(self._cells) if text else 0))
         self._cells[column : column + len(text)] = [(character, style) for character in text]
 
-    def row(self) -> Row:
-        runs: Row = []
+    def row(self) -> StyledLine:
+        runs: StyledLine = []
         for character, style in self._cells:
             if runs and runs[-1][1] == style:
                 runs[-1] = (runs[-1][0] + character, style)

@@ -12,7 +12,9 @@ from pathlib import Path
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.source import Source, Span
 from archdsl.base.wording import quoted
-from archdsl.diagnostics.model import ArchError, Diagnostic, ErrorCode, Label, Problems
+from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.model import Diagnostic, Label
+from archdsl.diagnostics.problems import ArchError, Problems
 from archdsl.elaborate.help.faults import nearest, suggestion
 from archdsl.language import syntax
 from archdsl.language.parser import parse

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.interpreter.values import Given
 from archdsl.language import syntax
 

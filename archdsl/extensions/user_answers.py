@@ -8,7 +8,7 @@ from math import isfinite, prod
 from types import TracebackType
 from typing import Any, get_args
 
-from archdsl.diagnostics.model import ErrorCode
+from archdsl.diagnostics.codes import ErrorCode
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.contract.init import Initializer, needs_fan
 from archdsl.ops.contract.shapes import Layout, TensorType, format_sizes

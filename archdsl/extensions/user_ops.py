@@ -25,7 +25,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import override
 
 from archdsl.base.wording import quoted
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.extensions.user_answers import ANSWERS, checked
 from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.argument_types import (

@@ -8,7 +8,8 @@ from itertools import takewhile
 from typing import Any
 
 from archdsl.base.source import Source, Span
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, GraphError, Node, OutputRef, Scope
 from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import Op, OpError

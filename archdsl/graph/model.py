@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archdsl.base.source import Span
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.reshape import InputOp

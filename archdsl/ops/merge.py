@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from archdsl.diagnostics.model import ErrorCode
+from archdsl.diagnostics.codes import ErrorCode
 from archdsl.ops.contract.argument_types import Number
 from archdsl.ops.contract.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types
 from archdsl.ops.contract.channels import channel_axis

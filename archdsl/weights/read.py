@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.boundary.formats import missing_package
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module")
 """Keys under which training scripts put the state_dict beside optimiser state and the like."""

@@ -13,7 +13,7 @@ from archdsl.backends.export import WRITERS, export
 from archdsl.backends.torch.fx import to_graph_module
 from archdsl.boundary.files import atomic_path, write_atomically
 from archdsl.boundary.formats import FORMATS, check_format
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
 from tests.backends.sample_networks import several_outputs, tokens
 from tests.running import inputs_of

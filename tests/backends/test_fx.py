@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 
 import archdsl
 from archdsl.backends.torch.fx import to_graph_module
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
 from archdsl.graph.passes.in_place import FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, overwriting_nodes
 from archdsl.ops import ALL_OPS

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import archdsl
 from archdsl.design.searching import Search
 from archdsl.design.solving import solve
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from tests.running import Run, captured
 
 UNEVEN = "network uneven(n = 10) { input 3x16x16\n conv(n % 7 * 8 + 8, 3) -> global_avgpool -> flatten -> linear(n) }"

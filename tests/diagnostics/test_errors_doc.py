@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 import archdsl
+from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.explanations import UnknownCodeError, explain, titles
-from archdsl.diagnostics.model import ErrorCode
 
 CODES = get_args(ErrorCode)
 GOLDEN = Path(__file__).parents[1] / "golden" / "diagnostics"

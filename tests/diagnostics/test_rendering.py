@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from archdsl.base.source import Source, Span
+from archdsl.diagnostics.exchange import render_json, render_sarif
 from archdsl.diagnostics.model import Diagnostic, Label
-from archdsl.diagnostics.rendering import render_json, render_sarif, render_text
+from archdsl.diagnostics.rendering import render_text
 
 RESIDUAL = "\n" * 11 + "    (conv(64, 1) -> bn -> relu -> conv(256, 1) -> bn) + id\n"
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from archdsl.base.source import Source, Span
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, GraphError, Node, OutputRef, Scope
 from archdsl.ops import AddOp, BatchNormOp, Conv2dOp, ReluOp
 from archdsl.ops.contract.init import KaimingNormal

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from archdsl.base.limits import Limits
 from archdsl.base.source import Source
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.rendering import render_text
 from archdsl.language import syntax
 from archdsl.language.parser import parse, parse_expression

@@ -17,7 +17,8 @@ from torch import Tensor, fx, nn
 
 import archdsl
 from archdsl.backends.torch.fx import to_graph_module
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.weights.read import load_weights
 from tests.backends.sample_networks import residual
 

@@ -10,7 +10,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from archdsl.analysis.symbolic.polynomials import Polynomial
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 Number = int | float | Fraction
 

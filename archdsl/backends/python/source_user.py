@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.backends.torch.modules import resolve
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
 from archdsl.ops.contract.torch_call import TorchCall, local_name, parts, torch_call
 

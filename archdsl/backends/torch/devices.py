@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 
 
 def usable_device(name: str | torch.device) -> torch.device:

@@ -12,7 +12,8 @@ from torch import fx, nn
 
 from archdsl.backends.torch.layers import SelectOutputs, TrainingOnly
 from archdsl.backends.torch.modules import ModuleFactory, call_of, initialise, start
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused
 from archdsl.graph.passes.in_place import overwriting_nodes
 from archdsl.ops import InputOp

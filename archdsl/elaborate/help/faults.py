@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from archdsl.base.limits import Limits
 from archdsl.base.source import Span
-from archdsl.diagnostics.model import Diagnostic, ErrorCode, Label, Problems
+from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.model import Diagnostic, Label
+from archdsl.diagnostics.problems import Problems
 
 MAX_PROBLEMS = 50
 MAX_CHAIN_NOTES = 8

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
-from archdsl.diagnostics.model import ErrorCode, Label
+from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.habits import axis_help
 from archdsl.elaborate.interpreter.arguments import Arguments, bind_parameters, split_arguments
 from archdsl.elaborate.interpreter.builtins import BadCall

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archdsl.base.source import Span
-from archdsl.diagnostics.model import ErrorCode, Label
+from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Poisoned, holds
 from archdsl.elaborate.interpreter.builder import INVALID
 from archdsl.elaborate.interpreter.environment import Environment

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archdsl.base.source import Source, Span
-from archdsl.diagnostics.model import ArchError
+from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.interpreter.environment import Wires
 from archdsl.graph.model import Node, Scope, ScopeKind
 from archdsl.language import syntax

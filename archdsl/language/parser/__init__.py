@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from archdsl.base.collection import collection_paused
 from archdsl.base.limits import DEFAULT_LIMITS, Limits, how_to_raise
 from archdsl.base.source import Source, Span
-from archdsl.diagnostics.model import ArchError, Diagnostic
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import ArchError
 from archdsl.language.parser.messages import describe
 from archdsl.language.parser.nodes import Children, NodeBuilder
 from archdsl.language.parser.recovery import GivenUpError, Recovery, SyntaxProblems, nesting, nesting_fault

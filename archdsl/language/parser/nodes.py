@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.source import Source, Span
-from archdsl.diagnostics.model import Diagnostic, ErrorCode, Label, Problems
+from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.model import Diagnostic, Label
+from archdsl.diagnostics.problems import Problems
 from archdsl.language import syntax
 from archdsl.language.parser import mixing
 from archdsl.language.parser.tokens import Token

@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Source
-from archdsl.diagnostics.model import Diagnostic, Problems
+from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import Problems
 from archdsl.language.parser.messages import (
     EXPRESSION,
     STARTERS,

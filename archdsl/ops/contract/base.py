@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, final
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.base.wording import either
-from archdsl.diagnostics.model import ErrorCode
+from archdsl.diagnostics.codes import ErrorCode
 from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.shapes import Layout, TensorType, layout_name
 from archdsl.ops.facts.reading import Reads, in_place
