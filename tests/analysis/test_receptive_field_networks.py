@@ -23,7 +23,7 @@ from typing_extensions import override
 import archdsl
 from archdsl.analysis.cost import cost
 from archdsl.analysis.receptive_field import receptive_fields
-from archdsl.backends.torch import layers
+from archdsl.backends import layers
 from archdsl.backends.torch.fx import to_graph_module
 from archdsl.graph.model import Graph, Node
 

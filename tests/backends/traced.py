@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from archdsl.backends.torch.layers import DropPath
+from archdsl.backends.layers import DropPath
 from tests.backends.canonical import Arguments, CanonicalNode, Draft
 
 Described = tuple[str, Arguments]

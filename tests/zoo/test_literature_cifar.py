@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import archdsl
 from archdsl.analysis.cost import cost
-from archdsl.backends.torch.layers import DropPath
+from archdsl.backends.layers import DropPath
 from tests.zoo import papers_cifar as papers
 from tests.zoo.zoo import calibrate, randomized
 

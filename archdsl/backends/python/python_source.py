@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Any
 
-from archdsl.backends.python.source_classes import Class, Parameter
+from archdsl.backends import layers
+from archdsl.backends.python.source_classes import Class, ClassParameter
 from archdsl.backends.python.source_expressions import NO_DEFAULT, Expression, Items, New, expression_text, literal
 from archdsl.backends.python.source_forward import Finish, heading, is_list, unnamed_section
 from archdsl.backends.python.source_init import init_lines
-from archdsl.backends.python.source_modules import Modules
+from archdsl.backends.python.source_layout import FileLayout
 from archdsl.backends.python.source_text import WIDTH, Listing, Text, flat_text, is_attribute, lines
 from archdsl.backends.python.source_tree import Container, build_tree
 from archdsl.backends.python.source_user import user_code
-from archdsl.backends.torch import layers
 from archdsl.graph.model import Graph, Setting
 from archdsl.ops.contract.shapes import format_sizes
 
@@ -34,13 +34,13 @@ def to_python(graph: Graph) -> str:
     """
     root = build_tree(graph)
     own = user_code(graph)
-    modules = Modules(graph, root, _finish(graph), (*_NAMES_OF_THE_FILE, *own.names))
-    texts = [_class_text(made, modules, graph) for made in modules.classes]
-    used = sorted({target for made in modules.classes for target in _layer_targets(made)})
+    layout = FileLayout(graph, root, _finish(graph), (*_NAMES_OF_THE_FILE, *own.names))
+    texts = [_class_text(made, layout, graph) for made in layout.classes]
+    used = sorted({target for made in layout.classes for target in _layer_targets(made)})
     used_layers = _with_bases(used)
     own.refuse_names(graph, [layer.__name__ for layer in used_layers])
     own_layers = [inspect.getsource(layer).rstrip() for layer in used_layers]
-    name = modules.classes[-1].name
+    name = layout.classes[-1].name
     body = [*own_layers, *own.definitions, *texts, _main_text(graph, name)]
     return "\n\n\n".join([_header(graph, body, own.imports), *body]) + "\n"
 
@@ -48,7 +48,7 @@ def to_python(graph: Graph) -> str:
 def _with_bases(names: list[str]) -> list[type]:
     """Layers of ours by name, each after those that it derives from."""
     found = [base for name in names for base in reversed(getattr(layers, name).__mro__)]
-    return list(dict.fromkeys(base for base in found if base.__module__ == layers.__name__))
+    return list(dict.fromkeys(base for base in found if base.__module__.startswith(layers.__name__)))
 
 
 def _finish(graph: Graph) -> Finish | None:
@@ -75,11 +75,11 @@ def _finish(graph: Graph) -> Finish | None:
     return finish
 
 
-def _class_text(made: Class, modules: Modules, graph: Graph) -> str:
+def _class_text(made: Class, layout: FileLayout, graph: Graph) -> str:
     is_root = made.uses[0].container.parent is None
     base = "nn.ModuleList" if is_list(made.uses[0].container) else "nn.Module"
     written = [f"class {made.name}({base}):", *_indented(_docstring(made, graph)), ""]
-    written += _indented(_constructor(made, modules, graph))
+    written += _indented(_constructor(made, layout, graph))
     if made.uses[0].forward:
         arguments = ", ".join(f"{name}: Tensor" for name in made.uses[0].arguments)
         written += ["", f"    def forward(self, {arguments}) -> {_return_type(made, graph)}:"]
@@ -106,14 +106,14 @@ def _return_type(made: Class, graph: Graph) -> str:
 # ---- constructors --------------------------------------------------------------------------------
 
 
-def _constructor(made: Class, modules: Modules, graph: Graph) -> list[str]:
+def _constructor(made: Class, layout: FileLayout, graph: Graph) -> list[str]:
     parameters = [_parameter_text(parameter) for parameter in made.parameters]
     written = _signature_lines(parameters)
     if is_list(made.uses[0].container):
         items = Items("super().__init__", made.children, named=False)
-        return written + _indented(lines(expression_text(items, modules.defaults)))
+        return written + _indented(lines(expression_text(items, layout.defaults)))
     written.append("    super().__init__()")
-    written += _indented(_loop(made, modules) if made.uses[0].loop else _children(made, modules))
+    written += _indented(_loop(made, layout) if made.uses[0].loop else _children(made, layout))
     if made.uses[0].container.parent is None and init_lines(graph):
         written.append("    self.init_weights()")
     return written
@@ -127,19 +127,19 @@ def _signature_lines(parameters: list[str]) -> list[str]:
     return ["def __init__(", *[f"    {parameter}," for parameter in ("self", *parameters)], ") -> None:"]
 
 
-def _parameter_text(parameter: Parameter) -> str:
+def _parameter_text(parameter: ClassParameter) -> str:
     default = "" if parameter.default is NO_DEFAULT else f" = {literal(parameter.default)}"
     return f"{parameter.name}: {parameter.type}{default}"
 
 
-def _loop(made: Class, modules: Modules) -> list[str]:
+def _loop(made: Class, layout: FileLayout) -> list[str]:
     (_, turns), (_, item) = made.children
-    head = flat_text(expression_text(turns, modules.defaults))
+    head = flat_text(expression_text(turns, layout.defaults))
     adding = f'self.add_module(f"{made.uses[0].loop}", '
-    return [f"for i in {head}:", *lines(expression_text(item, modules.defaults), 4, adding, ")")]
+    return [f"for i in {head}:", *lines(expression_text(item, layout.defaults), 4, adding, ")")]
 
 
-def _children(made: Class, modules: Modules) -> list[str]:
+def _children(made: Class, layout: FileLayout) -> list[str]:
     container = made.uses[0].container
     written: list[str] = []
     section = None
@@ -149,12 +149,12 @@ def _children(made: Class, modules: Modules) -> list[str]:
         found = unnamed_section(scope, container)
         written += heading(found, section, bool(written))
         section = found
-        written += _child_lines(name, child, modules)
+        written += _child_lines(name, child, layout)
     return written
 
 
-def _child_lines(name: str, child: Expression, modules: Modules) -> list[str]:
-    text = expression_text(child, modules.defaults)
+def _child_lines(name: str, child: Expression, layout: FileLayout) -> list[str]:
+    text = expression_text(child, layout.defaults)
     if is_attribute(name):
         return lines(text, before=f"self.{name} = ")
     is_parameter = isinstance(child, New) and child.target == "nn.Parameter"

@@ -18,7 +18,7 @@ from archdsl.backends.python.source_expressions import (
     NO_DEFAULT,
     Expression,
     New,
-    Reference,
+    ParameterReference,
     Slot,
     leaves,
     map_leaves,
@@ -36,7 +36,7 @@ _LEADING = ("channels", "in_channels", "width", "out_channels")
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ClassParameter:
     """A parameter of a class: its type as text, and the default, if it has one."""
 
     name: str
@@ -68,9 +68,9 @@ class Class:
 
     name: str
     uses: list[Use]
-    parameters: list[Parameter] = field(default_factory=list)
+    parameters: list[ClassParameter] = field(default_factory=list)
     children: tuple[tuple[str, Expression], ...] = ()
-    """With References in place of the leaves that differ."""
+    """With ParameterReferences in place of the leaves that differ."""
     values: list[dict[str, Any]] = field(default_factory=list)
     """The arguments of each use."""
 
@@ -150,7 +150,7 @@ def _parametrise(made: Class, defaults: dict[str, dict[str, Any]]) -> None:
 
     def replaced(slot: Slot, leaf: Any) -> Any:
         position = next(replacements)
-        return Reference(texts[position]) if position in texts else leaf
+        return ParameterReference(texts[position]) if position in texts else leaf
 
     made.children = tuple((name, map_leaves(child, replaced)) for name, child in made.uses[0].children)
 
@@ -178,11 +178,11 @@ class _Columns:
             self._slots_of.setdefault((*map(type, columns[i]), *columns[i]), []).append(i)
         self._taken = {"self", "nn", "torch", "F", "i"}
 
-    def named(self) -> tuple[dict[int, str], list[Parameter], list[dict[str, Any]]]:
+    def named(self) -> tuple[dict[int, str], list[ClassParameter], list[dict[str, Any]]]:
         """Texts by leaf, the parameters (those with defaults last), and each use's arguments."""
         multiples = self._multiples()
         names: dict[int, str] = {}
-        parameters: list[tuple[Parameter, tuple[Any, ...]]] = []
+        parameters: list[tuple[ClassParameter, tuple[Any, ...]]] = []
         for members in self._slots_of.values():
             if members[0] not in multiples:
                 parameter = self._parameter(members)
@@ -214,12 +214,12 @@ class _Columns:
                     break
         return found
 
-    def _parameter(self, members: list[int]) -> Parameter:
+    def _parameter(self, members: list[int]) -> ClassParameter:
         column = self._columns[members[0]]
         name = next(name for name in self._candidates(members, column) if name not in self._taken)
         self._taken.add(name)
         types = {_type_text(value) for value in column}
-        return Parameter(name, " | ".join(sorted(types)), self._default(members, column))
+        return ClassParameter(name, " | ".join(sorted(types)), self._default(members, column))
 
     def _candidates(self, members: list[int], column: tuple[Any, ...]) -> Iterable[str]:
         slot = self._slots[members[0]]

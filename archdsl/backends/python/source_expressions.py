@@ -9,8 +9,8 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
+from archdsl.backends.call_targets import resolve
 from archdsl.backends.python.source_text import Listing, Text, flat_text, has_operator, is_attribute, prefixed
-from archdsl.backends.torch.modules import resolve
 from archdsl.ops.contract.torch_call import ModuleCall, local_name
 
 _FEWEST_REPEATS = 3
@@ -42,7 +42,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ParameterReference:
     """A parameter of the class, or a product with one: ``in_channels``, ``4 * width``."""
 
     text: str
@@ -50,7 +50,7 @@ class Reference:
 
 Expression = New | Items
 Leaf = Any
-"""int, float, bool, str, None or a tuple of numbers; in finished classes also a Reference."""
+"""int, float, bool, str, None or a tuple of numbers; in finished classes also a ParameterReference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def expression_text(expression: Any, defaults: Defaults) -> Text:
         return _new_text(expression, defaults)
     if isinstance(expression, Items):
         return _items_text(expression, defaults)
-    return expression.text if isinstance(expression, Reference) else literal(expression)
+    return expression.text if isinstance(expression, ParameterReference) else literal(expression)
 
 
 def literal(value: Any) -> str:

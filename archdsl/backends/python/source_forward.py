@@ -20,7 +20,7 @@ _ENDING = frozenset({"relu", "relu6", "silu", "gelu", "hardswish", "elu", "leaky
 
 _IMPORTED = frozenset({"self", "torch", "nn", "F", "functools", "operator"})
 
-Reference = Callable[[Container, str], str]
+Refer = Callable[[Container, str], str]
 """How a caller writes the module or parameter at a path."""
 Finish = Callable[[list[Text]], list[str]]
 """The last lines of a ``forward``, from the texts of its outputs."""
@@ -108,7 +108,7 @@ class ForwardWriter:
         self,
         caller: Container,
         arguments: Sequence[str],
-        refer: Reference = reference,
+        refer: Refer = reference,
         training_only: frozenset[int] = frozenset(),
     ) -> None:
         self._caller = caller

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from archdsl.backends.torch.modules import call_of
+from archdsl.backends.call_targets import call_of
 from archdsl.graph.model import Graph, Node, Scope
 from archdsl.graph.passes.in_place import overwriting_nodes
 from archdsl.ops import InputOp
@@ -18,7 +18,7 @@ from archdsl.ops.contract.torch_call import ModuleCall, TorchCall
 
 
 @dataclass(slots=True, eq=False)
-class Leaf:
+class ModuleLeaf:
     """A module of torch, or the one parameter of an op, at the node's path."""
 
     node: Node
@@ -36,7 +36,7 @@ class Container:
     scope: Scope | None
     is_caller: bool
     parent: Container | None
-    children: dict[str, Leaf | Container] = field(default_factory=dict)
+    children: dict[str, ModuleLeaf | Container] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     inputs: dict[int, None] = field(default_factory=dict)
     outputs: dict[int, None] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class _TreeBuilder:
                 found = Container(path, self._chains.scopes.get(path), path in caller_paths, container)
                 container.children[part] = self._containers[path] = found
             container = found
-        container.children.setdefault(name, Leaf(node, self._calls[node.id]))
+        container.children.setdefault(name, ModuleLeaf(node, self._calls[node.id]))
 
     def _state(self, node: Node) -> None:
         """Add the node's statement to the innermost caller, and calls of that one to those around it."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archdsl.backends.torch.modules import resolve
+from archdsl.backends.call_targets import resolve
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph

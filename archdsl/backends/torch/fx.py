@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from archdsl.backends.call_targets import resolve
 from archdsl.backends.torch.deferred_graph import WeaklyOwnedGraph, defer_graph, empty_module
 from archdsl.backends.torch.devices import usable_device
-from archdsl.backends.torch.module_tree import SELECT_OUTPUTS, ModuleTree, furnish, gate
-from archdsl.backends.torch.modules import resolve
+from archdsl.backends.torch.module_tree import SELECT_OUTPUTS, FurnishedModules, furnish, gate
 from archdsl.base.collection import collection_paused
 from archdsl.base.source import Span
 from archdsl.graph.model import Graph, Node, Scope
@@ -55,7 +55,7 @@ def to_graph_module(
         return module
 
 
-def _written(graph: Graph, tree: ModuleTree) -> fx.Graph:
+def _written(graph: Graph, tree: FurnishedModules) -> fx.Graph:
     with collection_paused():
         return _Writing(graph, tree).run()
 
@@ -63,7 +63,7 @@ def _written(graph: Graph, tree: ModuleTree) -> fx.Graph:
 class _Writing:
     """Writes the fx graph of modules and parameters that stand in a module tree."""
 
-    def __init__(self, graph: Graph, tree: ModuleTree) -> None:
+    def __init__(self, graph: Graph, tree: FurnishedModules) -> None:
         self._graph = graph
         self._tree = tree
         self._fx = WeaklyOwnedGraph()

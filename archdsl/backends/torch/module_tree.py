@@ -10,8 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import fx, nn
 
-from archdsl.backends.torch.layers import SelectOutputs, TrainingOnly
-from archdsl.backends.torch.modules import ModuleFactory, call_of, initialise, start
+from archdsl.backends.call_targets import call_of
+from archdsl.backends.layers import SelectOutputs, TrainingOnly
+from archdsl.backends.torch.initialisation import initialise, start
+from archdsl.backends.torch.module_factory import ModuleFactory
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused
@@ -35,7 +37,7 @@ def _taken_names() -> frozenset[str]:
     return frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))
 
 
-class _Recipe(NamedTuple):
+class _Blueprint(NamedTuple):
     """What nodes of one op and one signature have in common."""
 
     call: TorchCall
@@ -43,7 +45,7 @@ class _Recipe(NamedTuple):
     make: Callable[[], nn.Module] | None
 
 
-class ModuleTree(NamedTuple):
+class FurnishedModules(NamedTuple):
     """Each node's call (None for an input), and the type of what stands at each path."""
 
     calls: list[TorchCall | None]
@@ -52,7 +54,7 @@ class ModuleTree(NamedTuple):
 
 def furnish(
     graph: Graph, root: nn.Module, *, init: bool, device: torch.device, dtype: torch.dtype | None
-) -> ModuleTree:
+) -> FurnishedModules:
     """Puts the graph's modules and parameters into ``root``, node by node.
 
     Raises ArchError: E606 for a name that torch or Python keep for themselves, E702 for an op of the user's own that
@@ -71,15 +73,15 @@ class _Furnishing:
         self._device = device
         self._dtype = dtype
         self._factory = ModuleFactory(device, dtype)
-        self._recipes: dict[Hashable, _Recipe] = {}
+        self._blueprints: dict[Hashable, _Blueprint] = {}
         self._containers: dict[str, nn.Module] = {"": root}
         self._standing: dict[str, type] = {}
         self._overwriting = overwriting_nodes(graph)
 
-    def run(self) -> ModuleTree:
+    def run(self) -> FurnishedModules:
         calls = [self._node(node) for node in self._graph.nodes]
         self._auxiliaries()
-        return ModuleTree(calls, self._standing)
+        return FurnishedModules(calls, self._standing)
 
     def _node(self, node: Node) -> TorchCall | None:
         self._container(node, node.module.rpartition(".")[0])
@@ -87,18 +89,18 @@ class _Furnishing:
 
     def _furnish(self, node: Node) -> TorchCall:
         """The node's call; what it needs stands at the node's place afterwards."""
-        recipe = self._recipe(node)
+        blueprint = self._blueprint(node)
         if node.module in self._standing:
-            return recipe.call
-        if recipe.make:
-            module = self._made(recipe.make, node)
+            return blueprint.call
+        if blueprint.make:
+            module = self._made(blueprint.make, node)
             self._stand(node, module)
-            if self._init and recipe.parameters:
-                initialise(module, recipe.parameters)
-        elif recipe.parameters:
-            (spec,) = recipe.parameters.values()
+            if self._init and blueprint.parameters:
+                initialise(module, blueprint.parameters)
+        elif blueprint.parameters:
+            (spec,) = blueprint.parameters.values()
             self._stand(node, self._parameter(spec))
-        return recipe.call
+        return blueprint.call
 
     def _made(self, make: Callable[[], nn.Module], node: Node) -> nn.Module:
         try:
@@ -106,13 +108,13 @@ class _Furnishing:
         except OpError as error:
             raise refused(error, node) from error
 
-    def _recipe(self, node: Node) -> _Recipe:
+    def _blueprint(self, node: Node) -> _Blueprint:
         """How the node is made, thought out once for all that are alike (ops and types are interned)."""
         op, types = node.op, self._graph.input_types(node)
         in_place = node.id in self._overwriting
         key = (id(op), in_place, deciding(op, types))
-        recipe = self._recipes.get(key)
-        if recipe is None:
+        blueprint = self._blueprints.get(key)
+        if blueprint is None:
             call = call_of(node, types, in_place=in_place)
             parameters = op.parameters(types)
             make: Callable[[], nn.Module] | None = None
@@ -120,8 +122,8 @@ class _Furnishing:
                 make = partial(self._factory.of_the_user, op, call, types)
             elif isinstance(call, ModuleCall):
                 make = self._factory.maker(call, {**parameters, **op.buffers(types)})
-            recipe = self._recipes[key] = _Recipe(call, parameters, make)
-        return recipe
+            blueprint = self._blueprints[key] = _Blueprint(call, parameters, make)
+        return blueprint
 
     def _parameter(self, spec: ParameterSpec) -> nn.Parameter:
         """An op's one parameter, which stands at the op's own path."""

@@ -2,7 +2,7 @@
 
 Nothing here imports torch. A target's first word names where it is looked up: ``nn`` (torch.nn),
 ``F`` (torch.nn.functional), ``torch``, ``Tensor`` (its methods), ``operator``, ``layers``
-(archdsl.backends.torch.layers); ``module:name`` stands in any other module, as ops of the user's own have it. Sizes of
+(archdsl.backends.layers); ``module:name`` stands in any other module, as ops of the user's own have it. Sizes of
 batch and image stay out of the calls wherever torch can work them out, so that a built model takes other ones.
 """
 

@@ -19,7 +19,7 @@ from archdsl.backends.python.source_expressions import (
 )
 from archdsl.backends.python.source_forward import RESERVED_NAMES, Finish, ForwardWriter, namespace_style, returned
 from archdsl.backends.python.source_text import is_attribute
-from archdsl.backends.python.source_tree import Container, Leaf, Statement
+from archdsl.backends.python.source_tree import Container, ModuleLeaf, Statement
 from archdsl.graph.model import Graph
 from archdsl.ops.contract.init import Constant
 from archdsl.ops.contract.torch_call import ModuleCall
@@ -27,7 +27,7 @@ from archdsl.ops.contract.torch_call import ModuleCall
 _FEWEST_TURNS = 3
 
 
-class Modules:
+class FileLayout:
     """The classes of a file: ``classes`` in an order in which each stands after those it uses."""
 
     def __init__(self, graph: Graph, root: Container, finish: Finish | None, taken: Sequence[str]) -> None:
@@ -73,7 +73,7 @@ class Modules:
     def _children(self, container: Container) -> tuple[tuple[str, Expression], ...]:
         return tuple((name, self._child(child)) for name, child in container.children.items())
 
-    def _child(self, child: Leaf | Container) -> Expression:
+    def _child(self, child: ModuleLeaf | Container) -> Expression:
         if isinstance(child, Container):
             return self._made[child]
         if isinstance(child.call, ModuleCall):
@@ -166,7 +166,7 @@ def _is_sequence(container: Container) -> bool:
     return called == list(container.children.values()) and carried == tuple(container.outputs)
 
 
-def _called_child(container: Container, statement: Statement) -> Leaf | Container | None:
+def _called_child(container: Container, statement: Statement) -> ModuleLeaf | Container | None:
     """The direct child that a statement calls."""
     if statement.callee is not None:
         return statement.callee if statement.callee.parent is container else None
@@ -210,7 +210,9 @@ def _turns_are_alike(container: Container, turns: int) -> bool:
     return len(patterns) == 1 and None not in patterns and carried == tuple(container.outputs)
 
 
-def _pattern(container: Container, statements: list[Statement], carried: int, child: Leaf | Container) -> str | None:
+def _pattern(
+    container: Container, statements: list[Statement], carried: int, child: ModuleLeaf | Container
+) -> str | None:
     """What a turn does, in numbers of its own; None if it reads other values or calls other children."""
     numbers = {carried: 0}
     written = []

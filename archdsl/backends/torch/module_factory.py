@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from importlib import import_module
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archdsl.backends.torch import layers
-from archdsl.graph.model import Node, refused
+from archdsl.backends import layers
+from archdsl.backends.call_targets import resolve
+from archdsl.backends.torch.initialisation import WITH_LARGE_WEIGHTS
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
-from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.shapes import format_sizes
-from archdsl.ops.contract.torch_call import FoldCall, FunctionCall, ModuleCall, TorchCall, parts, torch_call
+from archdsl.ops.contract.torch_call import ModuleCall
 
-_LIBRARIES: dict[str, Any] = {
-    "nn": nn, "F": nn.functional, "torch": torch, "operator": operator, "layers": layers, "Tensor": Tensor
-}  # fmt: skip
-_WITH_LARGE_WEIGHTS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-"""Modules whose constructor's own draws cost time. The others' defaults (ones, zeros) are cheap and kept."""
 _SIZES = {
     "nn.Conv1d": ("in_channels", "out_channels"),
     "nn.Conv2d": ("in_channels", "out_channels"),
@@ -41,45 +34,6 @@ _WITH_SUBMODULES = frozenset(
 """Modules that are no prototypes, as copies would share submodules. Their ops say how each parameter starts."""
 _COPIED = (dict, set, OrderedDict)
 """Types of attributes that modules must not share: parameters, buffers, hooks."""
-
-
-@cache
-def resolve(target: str) -> Any:
-    """What a call's target names: ``nn.Conv2d``, ``torch.add``, ``my_ops:GlobalResponseNorm``, ..."""
-    if ":" in target:
-        module, _, name = target.partition(":")
-        return getattr(import_module(module), name)
-    library, _, name = target.partition(".")
-    return operator.attrgetter(name)(_LIBRARIES[library])
-
-
-def call_of(node: Node, types: Types, *, in_place: bool = False) -> TorchCall:
-    """The node's call. Raises ArchError E702 for an op of the user's own whose call names what is not there."""
-    try:
-        call = torch_call(node.op, types, in_place=in_place)
-        if node.op.is_user_op:
-            for part in parts(call):
-                if isinstance(part, ModuleCall | FunctionCall | FoldCall):
-                    _check_target(node.op, part)
-    except OpError as error:
-        raise refused(error, node) from error
-    return call
-
-
-def _check_target(op: Op, call: TorchCall) -> None:
-    try:
-        found = resolve(call.target)
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise OpError(
-            "E702", f"`torch_call` of `{op.kind}` gave `{call.target}`, which cannot be had: {why}"
-        ) from error
-    is_module = isinstance(found, type) and issubclass(found, nn.Module)
-    if not callable(found):
-        raise OpError("E702", f"`torch_call` of `{op.kind}` gave `{call.target}`, which cannot be called")
-    if is_module and not isinstance(call, ModuleCall):
-        message = f"`torch_call` of `{op.kind}` gave the module `{call.target}` as a function"
-        raise OpError("E702", message, help=f'write `ModuleCall("{call.target}", ...)`')
 
 
 class ModuleFactory:
@@ -141,7 +95,7 @@ class ModuleFactory:
             has_tensors = any(True for _ in chain(module.parameters(), module.buffers()))
             return module.to(self._device, self._dtype) if has_tensors else module
         arguments = {**call.kwargs, "device": self._device, "dtype": self._dtype}
-        if not issubclass(module_class, _WITH_LARGE_WEIGHTS):
+        if not issubclass(module_class, WITH_LARGE_WEIGHTS):
             return module_class(*call.args, **arguments)
         # a prototype's weights are never read
         module = _undrawn(call.target)(*call.args, **{**arguments, "device": "meta"})
@@ -178,7 +132,7 @@ class _Prototype:
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         attributes = module.__dict__
-        large = isinstance(module, _WITH_LARGE_WEIGHTS)
+        large = isinstance(module, WITH_LARGE_WEIGHTS)
         self._class = type(module)
         self._plain = {name: value for name, value in attributes.items() if type(value) not in _COPIED}
         self._copied = [(name, value) for name, value in attributes.items() if type(value) in _COPIED]
@@ -213,42 +167,3 @@ def _like(tensor: Tensor, large: bool, device: torch.device) -> Callable[[tuple[
         return lambda shape: tensor.clone()
     filled = cache(partial(torch.full, fill_value=values.pop(), **place))
     return lambda shape: filled(shape).clone()  # faster than to fill each
-
-
-def initialise(module: nn.Module, specs: Mapping[str, ParameterSpec]) -> None:
-    """Start each parameter once: as its spec says, else as the module's own ``reset_parameters`` does."""
-    inits = {name: spec.init for name, spec in specs.items() if spec.init is not None}
-    if len(inits) < len(specs) and isinstance(module, _WITH_LARGE_WEIGHTS):
-        if inits:
-            _reset_parameters_without(module, inits)
-        else:
-            module.reset_parameters()
-    for name, init in inits.items():
-        start(module.get_parameter(name), init)
-
-
-def start(parameter: Tensor, initializer: Initializer) -> None:
-    """Fill by torch's function of the initialiser's name."""
-    getattr(nn.init, f"{initializer.kind}_")(parameter, **_init_arguments(initializer))
-
-
-def _init_arguments(initializer: Initializer) -> dict[str, Any]:
-    arguments = initializer.arguments()
-    return {"val": arguments["value"]} if initializer.kind == "constant" else arguments
-
-
-def _reset_parameters_without(module: nn.Module, names: Iterable[str]) -> None:
-    """``module.reset_parameters()``, with stand-ins on meta for parameters that get another start.
-
-    The stand-ins have their shapes (a bias's default depends on its weight's), cost nothing and
-    take no random numbers.
-    """
-    own = dict(module._parameters)
-    for name in names:
-        parameter = own[name]
-        if parameter is not None:
-            module._parameters[name] = nn.Parameter(torch.empty(parameter.shape, device="meta"))
-    try:
-        module.reset_parameters()  # type: ignore[operator]
-    finally:
-        module._parameters.update(own)
