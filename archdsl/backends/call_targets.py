@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from archdsl.backends import layers
 from archdsl.graph.model import Node, refused
 from archdsl.ops.contract.base import Op, OpError, Types
-from archdsl.ops.contract.torch_call import FoldCall, FunctionCall, ModuleCall, TorchCall, parts, torch_call
+from archdsl.ops.contract.torch_call import FoldCall, FunctionCall, ModuleCall, TorchCall, overwriting, parts
 
 _LIBRARIES: dict[str, Any] = {
     "nn": nn, "F": nn.functional, "torch": torch, "operator": operator, "layers": layers, "Tensor": Tensor
@@ -31,16 +31,19 @@ def resolve(target: str) -> Any:
 
 
 def call_of(node: Node, types: Types, *, in_place: bool = False) -> TorchCall:
-    """The node's call. Raises ArchError E702 for an op of the user's own whose call names what is not there."""
+    """The node's call; ``in_place``: an activation that overwrites its input.
+
+    Raises ArchError E702 for an op of the user's own whose call names what is not there.
+    """
     try:
-        call = torch_call(node.op, types, in_place=in_place)
+        call = node.op.torch_call(types)
         if node.op.is_user_op:
             for part in parts(call):
                 if isinstance(part, ModuleCall | FunctionCall | FoldCall):
                     _check_target(node.op, part)
     except OpError as error:
         raise refused(error, node) from error
-    return call
+    return overwriting(call) if in_place else call
 
 
 def _check_target(op: Op, call: TorchCall) -> None:

@@ -14,7 +14,6 @@ import inspect
 import os
 import sys
 import traceback
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -114,11 +113,11 @@ OpSource = str | os.PathLike[str] | ModuleType | type["UserOp"]
 
 
 class UserOp(Op):
-    """An op of one's own: an ``Op`` that also says what torch computes it with.
+    """An op of one's own: an ``Op`` whose answers are checked.
 
     A subclass sets ``kind``, its name in specs, and declares its arguments as typed fields. ``infer`` gives the
-    output's type and ``macs`` the multiply-accumulates; ``parameters`` and ``buffers`` name what the state_dict holds,
-    in the order in which torch registers it.
+    output's type, ``macs`` the multiply-accumulates and ``torch_call`` what computes it; ``parameters`` and ``buffers``
+    name what the state_dict holds, in the order in which torch registers it.
     """
 
     is_user_op: ClassVar[bool] = True
@@ -151,16 +150,6 @@ class UserOp(Op):
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor | None:
         """None, as nobody knows; a subclass says it with the functions of ``archdsl.ops.memory.torch_memory``."""
         return None
-
-    @abstractmethod
-    def torch_call(self, inputs: Types) -> TorchCall:
-        """What computes the op: ``ModuleCall("my_ops:GlobalResponseNorm", (channels,))``, or a ``FunctionCall``.
-
-        A target is looked up in torch (``nn.ReLU``, ``F.relu``, ``torch.add``, ``Tensor.flatten``) or in a module
-        (``my_ops:GlobalResponseNorm``; ``f"{__name__}:GlobalResponseNorm"`` for one that stands beside the op).
-        A module is called with all inputs in order. A function's arguments say where they stand: ``X`` is the first,
-        ``Input(1)`` the next, ``OwnParameter()`` the op's one parameter, whose name is "".
-        """
 
 
 class UserOps(Mapping[str, type[Op]]):

@@ -8,16 +8,17 @@ from typing import Literal
 from typing_extensions import override
 
 from archdsl.ops.contract.argument_types import Number, PositiveInt, PositiveNumber
-from archdsl.ops.contract.base import CostFreeOp, OpError, ParameterSpec, PointwiseOp, Tensors, Types
+from archdsl.ops.contract.base import CostFreeOp, ModuleOp, OpError, ParameterSpec, PointwiseOp, Tensors, Types
 from archdsl.ops.contract.channels import channel_axis
 from archdsl.ops.contract.init import Constant
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, Reads, along, in_place
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import keeping_input, keeping_result, softmax
 
 
-class _KeepsInputOp(PointwiseOp):
+class _KeepsInputOp(PointwiseOp, ModuleOp):
     """An activation whose derivative is computed from its input."""
 
     @override
@@ -25,7 +26,7 @@ class _KeepsInputOp(PointwiseOp):
         return keeping_input(tape, tensors[0])
 
 
-class _KeepsResultOp(PointwiseOp):
+class _KeepsResultOp(PointwiseOp, ModuleOp):
     """An activation whose derivative is computed from its result."""
 
     @override
@@ -37,22 +38,25 @@ class ReluOp(_KeepsResultOp):
     """``max(x, 0)``: any layout, same type. torch.nn.ReLU; Nair and Hinton 2010."""
 
     kind = "relu"
+    torch_module = "nn.ReLU"
 
 
 class Relu6Op(_KeepsInputOp):
     """``min(max(x, 0), 6)``: any layout, same type. torch.nn.ReLU6; Krizhevsky 2010."""
 
     kind = "relu6"
+    torch_module = "nn.ReLU6"
 
 
 class LeakyReluOp(_KeepsInputOp):
     """``x`` above 0, ``negative_slope x`` below: any layout, same type. torch.nn.LeakyReLU; Maas et al. 2013."""
 
     kind = "leaky_relu"
+    torch_module = "nn.LeakyReLU"
     negative_slope: Number = 0.01
 
 
-class PReluOp(CostFreeOp):
+class PReluOp(CostFreeOp, ModuleOp):
     """``x`` above 0, ``a x`` below, with a learned ``a``: one for all, or one per channel. Same type.
 
     ``num_parameters`` is 1 (any layout) or the number of channels (``C x H x W``, ``C x L``, ``C``). Parameter:
@@ -61,6 +65,7 @@ class PReluOp(CostFreeOp):
     """
 
     kind = "prelu"
+    torch_module = "nn.PReLU"
     num_parameters: PositiveInt = 1
     init: Number = 0.25
 
@@ -93,6 +98,7 @@ class EluOp(_KeepsInputOp):
     arXiv:1511.07289."""
 
     kind = "elu"
+    torch_module = "nn.ELU"
     alpha: PositiveNumber = 1.0
 
 
@@ -103,6 +109,7 @@ class GeluOp(_KeepsInputOp):
     """
 
     kind = "gelu"
+    torch_module = "nn.GELU"
     approximate: Literal["none", "tanh"] = "none"
 
 
@@ -111,24 +118,28 @@ class SiluOp(_KeepsInputOp):
     arXiv:1710.05941."""
 
     kind = "silu"
+    torch_module = "nn.SiLU"
 
 
 class MishOp(_KeepsInputOp):
     """``x tanh(softplus(x))``: any layout, same type. torch.nn.Mish; Misra 2019, arXiv:1908.08681."""
 
     kind = "mish"
+    torch_module = "nn.Mish"
 
 
 class SigmoidOp(_KeepsResultOp):
     """``1 / (1 + exp(-x))``: any layout, same type. torch.nn.Sigmoid."""
 
     kind = "sigmoid"
+    torch_module = "nn.Sigmoid"
 
 
 class TanhOp(_KeepsResultOp):
     """The hyperbolic tangent: any layout, same type. torch.nn.Tanh."""
 
     kind = "tanh"
+    torch_module = "nn.Tanh"
 
 
 class HardswishOp(_KeepsInputOp):
@@ -136,6 +147,7 @@ class HardswishOp(_KeepsInputOp):
     arXiv:1905.02244, section 5.2."""
 
     kind = "hardswish"
+    torch_module = "nn.Hardswish"
 
 
 class HardsigmoidOp(_KeepsInputOp):
@@ -143,6 +155,7 @@ class HardsigmoidOp(_KeepsInputOp):
     arXiv:1905.02244, section 5.2."""
 
     kind = "hardsigmoid"
+    torch_module = "nn.Hardsigmoid"
 
 
 class SoftmaxOp(CostFreeOp):
@@ -161,6 +174,10 @@ class SoftmaxOp(CostFreeOp):
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return along(len(output.sizes), {channel_axis("softmax", output): ALL})
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("nn.Softmax", dim=channel_axis(self.kind, inputs[0]) + 1)
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

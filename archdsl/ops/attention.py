@@ -10,6 +10,7 @@ from typing_extensions import override
 from archdsl.ops.contract.argument_types import Flag, PositiveInt, Probability
 from archdsl.ops.contract.base import (
     CostFreeOp,
+    ModuleOp,
     Op,
     OpError,
     ParameterSpec,
@@ -21,6 +22,7 @@ from archdsl.ops.contract.base import (
 from archdsl.ops.contract.channels import check_heads
 from archdsl.ops.contract.init import KaimingUniform, Normal, WeightInit, XavierUniform, Zeros
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import FunctionCall, OwnParameter, TorchCall, X, module_call
 from archdsl.ops.facts.reading import ALL, SOME, PerOperand, Prepended, Reads, along
 from archdsl.ops.memory.strides import contiguous, of_copy
 from archdsl.ops.memory.tape import Tape, Tensor
@@ -87,6 +89,10 @@ class AttentionOp(Op):
         return {name: spec for name, spec in specs.items() if self.bias or name.endswith("weight")}
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("layers.SelfAttention", inputs[0].sizes[1], self.heads, dropout=self.dropout, bias=self.bias)
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
         if not tape.grad and self.bias and self.heads % 2 == 0:
@@ -110,7 +116,7 @@ class AttentionOp(Op):
         return transposed(result.view(sizes, contiguous(sizes)), 0, 1)
 
 
-class DotProductAttentionOp(Op):
+class DotProductAttentionOp(ModuleOp):
     """For each query a mean of the values, weighted by how well their keys fit it: of ``L x C``, ``S x C``, ``S x V``.
 
     Gives ``L x V``. Of ``G x L x C``, ``G x S x C`` and ``G x S x V``, as ``windows`` makes them, each row by itself.
@@ -121,6 +127,7 @@ class DotProductAttentionOp(Op):
     """
 
     kind = "dot_product_attention"
+    torch_module = "layers.DotProductAttention"
     arity = 3
     heads: PositiveInt
     dropout: Probability = 0.0
@@ -230,6 +237,13 @@ class ClassTokenOp(CostFreeOp):
         return {"": ParameterSpec((1, 1, inputs[0].sizes[1]), self.init or Zeros())}
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        # expanded as the first of the other tokens is, so that the batch stays out of the call
+        first = FunctionCall("operator.getitem", (X, (slice(None), slice(0, 1))))
+        token = FunctionCall("Tensor.expand_as", (OwnParameter(), first))
+        return FunctionCall("torch.cat", ([token, X],), {"dim": 1})
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
         first = narrowed(x, 1, 1)
@@ -250,6 +264,10 @@ class PositionEmbeddingOp(PointwiseOp):
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return {"": ParameterSpec((1, *inputs[0].sizes), self.init or Normal(std=0.02))}
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.add", (X, OwnParameter()))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
@@ -24,6 +24,7 @@ from archdsl.ops.contract.base import OpError, ParameterSpec, Tensors, Types, re
 from archdsl.ops.contract.channels import check_groups
 from archdsl.ops.contract.init import VectorInit, WeightInit
 from archdsl.ops.contract.shapes import TensorType, transposed_window_output
+from archdsl.ops.contract.torch_call import TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, Border, PerAxis, Reads, TransposedWindow, Window
 from archdsl.ops.facts.window import AXES, WindowedOp, as_axes
 from archdsl.ops.memory.tape import Tape, Tensor
@@ -37,6 +38,9 @@ _BORDERS: dict[PaddingMode, Border] = {
 
 class _Convolution(WindowedOp):
     """What conv, dwconv and conv1d share; ``channels_and_groups`` tells them apart."""
+
+    torch_module: ClassVar[str]
+    call_depends_on = "channels"
 
     @abstractmethod
     def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
@@ -72,6 +76,24 @@ class _Convolution(WindowedOp):
         if arguments["bias"]:
             specs["bias"] = ParameterSpec((out_channels,), arguments["bias_init"])
         return specs
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        in_channels = inputs[0].sizes[0]
+        out_channels, groups = self.channels_and_groups(in_channels)
+        arguments = self.__dict__
+        return module_call(
+            self.torch_module,
+            in_channels,
+            out_channels,
+            arguments["kernel_size"],
+            stride=arguments["stride"],
+            padding=arguments["padding"],
+            dilation=arguments["dilation"],
+            groups=groups,
+            bias=arguments["bias"],
+            padding_mode=arguments["padding_mode"],
+        )
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -110,6 +132,7 @@ class Conv2dOp(_Convolution):
     """
 
     kind = "conv"
+    torch_module = "nn.Conv2d"
     out_channels: PositiveInt
     kernel_size: Pair
     stride: Pair = (1, 1)
@@ -141,6 +164,7 @@ class DepthwiseConv2dOp(_Convolution):
     """
 
     kind = "dwconv"
+    torch_module = "nn.Conv2d"
     step_name = "conv"
     defaults_of = "conv"
     kernel_size: Pair
@@ -170,6 +194,7 @@ class Conv1dOp(_Convolution):
     """
 
     kind = "conv1d"
+    torch_module = "nn.Conv1d"
     out_channels: PositiveInt
     kernel_size: PositiveInt
     stride: PositiveInt = 1
@@ -202,6 +227,7 @@ class ConvTranspose2dOp(WindowedOp):
     """
 
     kind = "conv_transpose"
+    call_depends_on = "channels"
     out_channels: PositiveInt
     kernel_size: Pair
     stride: Pair = (1, 1)
@@ -253,6 +279,21 @@ class ConvTranspose2dOp(WindowedOp):
         if self.bias:
             specs["bias"] = ParameterSpec((self.out_channels,), self.bias_init)
         return specs
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call(
+            "nn.ConvTranspose2d",
+            inputs[0].sizes[0],
+            self.out_channels,
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            groups=self.groups,
+            bias=self.bias,
+            dilation=self.dilation,
+        )
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

@@ -11,6 +11,7 @@ from archdsl.ops.contract.argument_types import Flag, PositiveInt
 from archdsl.ops.contract.base import Op, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.contract.init import VectorInit, WeightInit
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, Reads, along
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import linear
@@ -25,6 +26,7 @@ class LinearOp(Op):
     """
 
     kind = "linear"
+    call_depends_on = "channels"
     out_features: PositiveInt
     bias: Flag = True
     init: WeightInit = None
@@ -51,6 +53,10 @@ class LinearOp(Op):
         if self.bias:
             specs["bias"] = ParameterSpec((self.out_features,), self.bias_init)
         return specs
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("nn.Linear", inputs[0].sizes[-1], self.out_features, bias=self.bias)
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

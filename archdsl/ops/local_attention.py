@@ -11,10 +11,11 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from archdsl.ops.contract.argument_types import Flag, PaddingPair, Pair, PositiveInt, Probability
-from archdsl.ops.contract.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
+from archdsl.ops.contract.base import CostFreeOp, ModuleOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.contract.channels import check_heads
 from archdsl.ops.contract.init import Constant, Initializer, Normal, TruncNormal, Zeros
 from archdsl.ops.contract.shapes import TensorType, format_sizes
+from archdsl.ops.contract.torch_call import ModuleCall, TorchCall
 from archdsl.ops.facts.reading import ALL, SOME, PerAxis, Reads, Tiles, Window, along, rearranged
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import (
@@ -41,7 +42,7 @@ _BIAS_NETWORK = 512
 """Hidden features of the network that computes Swin v2's biases."""
 
 
-class PatchMergingOp(CostFreeOp):
+class PatchMergingOp(CostFreeOp, ModuleOp):
     """Each 2x2 places become one: ``H x W x C`` to ``H / 2 x W / 2 x 4 C``, rounded up.
 
     The channels of the left two places come first, of each two those of the upper. An odd height or width is padded
@@ -49,6 +50,7 @@ class PatchMergingOp(CostFreeOp):
     """
 
     kind = "patch_merging"
+    torch_module = "layers.PatchMerging"
 
     @override
     def infer(self, inputs: Types) -> TensorType:
@@ -149,6 +151,12 @@ class WindowAttentionOp(Op):
         index = {"relative_position_index": ParameterSpec((prod(self.window) ** 2,), dtype="int64")}
         table = {"relative_coords_table": ParameterSpec((1, 2 * rows - 1, 2 * columns - 1, 2))}
         return table | index if self.cosine else index
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        target = "layers.CosineWindowAttention" if self.cosine else "layers.WindowAttention"
+        arguments = {"shift": self.shift, "dropout": self.dropout}
+        return ModuleCall(target, (inputs[0].sizes[2], self.heads, self.window), arguments)
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -294,6 +302,10 @@ class WindowsOp(CostFreeOp):
         return rearranged((channels, down, rows, across, columns), (1, 3, 2, 4, 0))
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall("layers.Windows", (self.window,), {"grid": self.grid})
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (rows, columns), (_, _, height, width) = self.window, tensors[0].sizes
         across, down = (columns, width // columns), (rows, height // rows)
@@ -332,6 +344,10 @@ class UnwindowsOp(CostFreeOp):
         down, across = self.size[0] // rows, self.size[1] // columns
         order = (4, 2, 0, 3, 1) if self.grid else (4, 0, 2, 1, 3)
         return rearranged((down, across, rows, columns, channels), order)
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall("layers.Unwindows", (self.window, self.size), {"grid": self.grid})
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -395,6 +411,10 @@ class RelativeAttentionOp(Op):
     @override
     def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return {"relative_position_index": ParameterSpec((prod(self.window),) * 2, dtype="int64")}
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall("layers.RelativeAttention", (inputs[0].sizes[2], self.heads, self.window))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

@@ -11,6 +11,7 @@ from archdsl.ops.contract.argument_types import Number
 from archdsl.ops.contract.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types
 from archdsl.ops.contract.channels import channel_axis
 from archdsl.ops.contract.shapes import Layout, TensorType, layout_name
+from archdsl.ops.contract.torch_call import FoldCall, FunctionCall, Input, TorchCall, X
 from archdsl.ops.facts.reading import SOME, Reads, along, in_place
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import concatenated, product
@@ -59,6 +60,10 @@ class AddOp(CostFreeOp):
         return in_place(len(output.sizes))
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FoldCall("torch.add")
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         return _folded(tape, tensors, Tape.pointwise)
 
@@ -104,6 +109,12 @@ class ConcatOp(CostFreeOp):
         return along(len(output.sizes), {channel_axis("concat", output): SOME})
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        axis = self.infer(inputs).channel_axis
+        assert axis is not None
+        return FunctionCall("torch.cat", ([Input(i) for i in range(len(inputs))],), {"dim": axis + 1})
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         axis = self.infer(inputs).channel_axis
         assert axis is not None
@@ -144,6 +155,10 @@ class MulOp(CostFreeOp):
         return in_place(len(output.sizes))
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FoldCall("torch.mul")
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         return _folded(tape, tensors, product)
 
@@ -175,6 +190,10 @@ class MulScalarOp(_WithNumberOp):
     kind = "mul_scalar"
     value: Number
 
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.mul", (X, self.value))
+
 
 class AddScalarOp(_WithNumberOp):
     """``value + x``: any layout, same type. torch.add."""
@@ -182,9 +201,17 @@ class AddScalarOp(_WithNumberOp):
     kind = "add_scalar"
     value: Number
 
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.add", (X, self.value))
+
 
 class RsubScalarOp(_WithNumberOp):
     """``value - x``: any layout, same type. torch.rsub."""
 
     kind = "rsub_scalar"
     value: Number
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.rsub", (X, self.value))

@@ -22,6 +22,7 @@ from archdsl.ops.contract.base import CostFreeOp, OpError, ParameterSpec, Tensor
 from archdsl.ops.contract.channels import channel_axis, check_groups
 from archdsl.ops.contract.init import Constant, VectorInit
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import FunctionCall, ModuleCall, OwnParameter, TorchCall, X, module_call
 from archdsl.ops.facts.reading import ALL, Reads, along, in_place
 from archdsl.ops.memory.strides import contiguous, is_channels_last, suggested
 from archdsl.ops.memory.tape import Tape, Tensor
@@ -43,6 +44,7 @@ class BatchNormOp(CostFreeOp):
     """
 
     kind = "bn"
+    call_depends_on = "channels"
     eps: Epsilon = 1e-5
     momentum: OptionalProbability = 0.1
     affine: Flag = True
@@ -76,6 +78,17 @@ class BatchNormOp(CostFreeOp):
             "running_var": ParameterSpec(channels),
             "num_batches_tracked": ParameterSpec((), dtype="int64"),
         }
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call(
+            "nn.BatchNorm2d" if inputs[0].layout == "CHW" else "nn.BatchNorm1d",
+            inputs[0].sizes[0],
+            eps=self.eps,
+            momentum=self.momentum,
+            affine=self.affine,
+            track_running_stats=self.track_running_stats,
+        )
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -120,6 +133,11 @@ class LayerNormOp(CostFreeOp):
         return specs if self.bias else {"weight": specs["weight"]}
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        bias = self.bias if self.affine else True  # torch ignores the bias then
+        return module_call("nn.LayerNorm", inputs[0].sizes[-1], eps=self.eps, elementwise_affine=self.affine, bias=bias)
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
         return normalized(tape, x, x.sizes[:-1], x.grad or (self.affine and tape.grad))
@@ -149,6 +167,10 @@ class LayerNorm2dOp(CostFreeOp):
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return _affine(inputs[0].sizes[0], self.init, self.bias_init)
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("layers.LayerNorm2d", inputs[0].sizes[0], eps=self.eps)
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -188,6 +210,10 @@ class GroupNormOp(CostFreeOp):
         return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("nn.GroupNorm", self.num_groups, inputs[0].sizes[0], eps=self.eps, affine=self.affine)
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
         grad = x.grad or (self.affine and tape.grad)
@@ -225,6 +251,10 @@ class InstanceNormOp(CostFreeOp):
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
         return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("nn.InstanceNorm2d", inputs[0].sizes[0], eps=self.eps, affine=self.affine)
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -270,6 +300,10 @@ class NormalizeOp(CostFreeOp):
         return in_place(3)
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall("layers.Normalize", (self.mean, self.std))
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
         channels = len(self.mean)
@@ -308,6 +342,10 @@ class ScaleOp(CostFreeOp):
         axis = channel_axis("scale", type_)
         shape = (type_.sizes[axis], *(1,) * (len(type_.sizes) - axis - 1))
         return {"": ParameterSpec(shape, Constant(value=self.value))}
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.mul", (OwnParameter(), X))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

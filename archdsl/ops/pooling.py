@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 from typing_extensions import override
@@ -12,6 +12,7 @@ from typing_extensions import override
 from archdsl.ops.contract.argument_types import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
 from archdsl.ops.contract.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import ModuleCall, TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, SAME, Bins, PerAxis, Reads, Window
 from archdsl.ops.facts.window import WindowedOp, as_axes, check_half_padding
 from archdsl.ops.memory.tape import Tape, Tensor
@@ -54,6 +55,17 @@ class MaxPoolOp(_WindowPoolOp):
     ceil: Flag = False
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call(
+            "nn.MaxPool2d",
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            ceil_mode=self.ceil,
+        )
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         return max_pooled(tape, tensors[0], self.infer(inputs).sizes)
 
@@ -73,6 +85,17 @@ class AvgPoolOp(_WindowPoolOp):
     count_include_pad: Flag = True
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call(
+            "nn.AvgPool2d",
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil,
+            count_include_pad=self.count_include_pad,
+        )
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         # as a convolution by constants, it keeps its input though it needs but the sizes
         return convolved(tape, tensors[0], self.infer(inputs).sizes, False)
@@ -80,6 +103,9 @@ class AvgPoolOp(_WindowPoolOp):
 
 class _WholeImagePoolOp(CostFreeOp):
     """A pool of any image to a fixed size."""
+
+    torch_module: ClassVar[str]
+    call_depends_on = "arguments"
 
     def output_sizes(self) -> tuple[int, int]:
         """Height and width of the output."""
@@ -94,6 +120,10 @@ class _WholeImagePoolOp(CostFreeOp):
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return PerAxis((SAME, *[Bins(size) if size > 1 else ALL for size in self.output_sizes()]))
 
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call(self.torch_module, self.output_sizes())
+
 
 class GlobalAvgPoolOp(_WholeImagePoolOp):
     """The mean of each channel: ``C x H x W`` to ``C x 1 x 1``. Errors: E306 another layout.
@@ -102,6 +132,7 @@ class GlobalAvgPoolOp(_WholeImagePoolOp):
     """
 
     kind = "global_avgpool"
+    torch_module = "nn.AdaptiveAvgPool2d"
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -115,6 +146,7 @@ class GlobalMaxPoolOp(_WholeImagePoolOp):
     """
 
     kind = "global_maxpool"
+    torch_module = "nn.AdaptiveMaxPool2d"
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -128,6 +160,7 @@ class AdaptiveAvgPoolOp(_WholeImagePoolOp):
     """
 
     kind = "adaptive_avgpool"
+    torch_module = "nn.AdaptiveAvgPool2d"
     output_size: Pair
 
     @override
@@ -147,6 +180,7 @@ class AdaptiveMaxPoolOp(_WholeImagePoolOp):
     """
 
     kind = "adaptive_maxpool"
+    torch_module = "nn.AdaptiveMaxPool2d"
     output_size: Pair
 
     @override
@@ -190,6 +224,10 @@ class BlurPoolOp(Op):
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return prod(output.sizes) * self.kernel_size**2
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall("layers.BlurPool2d", (inputs[0].sizes[0], self.kernel_size, self.stride))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

@@ -7,20 +7,21 @@ from typing import Literal
 from typing_extensions import override
 
 from archdsl.ops.contract.argument_types import Probability
-from archdsl.ops.contract.base import CostFreeOp, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.contract.base import CostFreeOp, ModuleOp, PointwiseOp, Tensors, Types, require_layout
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.facts.reading import Reads, in_place
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import dropped_groups, dropped_out
 
 
-class DropoutOp(PointwiseOp):
+class DropoutOp(PointwiseOp, ModuleOp):
     """Sets each element to 0 with probability ``p`` and scales the others by ``1 / (1 - p)``: any layout, same type.
 
     torch.nn.Dropout; Srivastava et al. 2014.
     """
 
     kind = "dropout"
+    torch_module = "nn.Dropout"
     p: Probability = 0.5
 
     @override
@@ -28,13 +29,14 @@ class DropoutOp(PointwiseOp):
         return dropped_out(tape, tensors[0], self.p)
 
 
-class Dropout2dOp(CostFreeOp):
+class Dropout2dOp(CostFreeOp, ModuleOp):
     """As ``dropout``, but whole channels of ``C x H x W``. Errors: E306 another layout.
 
     torch.nn.Dropout2d; Tompson et al. 2014, arXiv:1411.4280, section 3.2.
     """
 
     kind = "dropout2d"
+    torch_module = "nn.Dropout2d"
     p: Probability = 0.5
 
     @override
@@ -54,7 +56,7 @@ class Dropout2dOp(CostFreeOp):
         return dropped_groups(tape, x, (*x.sizes[:2], 1, 1) if self.p < 1 else ())
 
 
-class DropPathOp(PointwiseOp):
+class DropPathOp(PointwiseOp, ModuleOp):
     """Stochastic depth: sets whole examples to 0 with probability ``p`` and scales the others by ``1 / (1 - p)``.
 
     Placed at a residual branch's end it drops the branch. ``mode`` "row" draws for each example, "batch" once for the
@@ -63,6 +65,7 @@ class DropPathOp(PointwiseOp):
     """
 
     kind = "drop_path"
+    torch_module = "layers.DropPath"
     p: Probability
     mode: Literal["row", "batch"] = "row"
 

@@ -19,8 +19,9 @@ from archdsl.ops.contract.argument_types import (
     Pair,
     PositiveInt,
 )
-from archdsl.ops.contract.base import CostFreeOp, OpError, Tensors, Types, require_layout
+from archdsl.ops.contract.base import CostFreeOp, ModuleOp, OpError, Tensors, Types, require_layout
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import FunctionCall, ModuleCall, TorchCall, X, module_call
 from archdsl.ops.facts.reading import SAME, SOME, Bins, PerAxis, PerOperand, Reads, Resampled, Window, in_place
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import image, narrowed, padded
@@ -80,8 +81,13 @@ class UpsampleOp(_InterpolatingOp):
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return self._resampled(inputs[0], output, self.scale_factor)
 
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        align_corners = True if self.align_corners else None  # torch refuses False for nearest
+        return module_call("nn.Upsample", scale_factor=self.scale_factor, mode=self.mode, align_corners=align_corners)
 
-class ResizeOp(_InterpolatingOp):
+
+class ResizeOp(_InterpolatingOp, ModuleOp):
     """The first of two images at the size of the second: of ``C x H x W`` and ``D x H' x W'``, ``C x H' x W'``.
 
     Of the second only the size is taken, in the built model that of the images at hand. ``align_corners``
@@ -90,6 +96,7 @@ class ResizeOp(_InterpolatingOp):
     """
 
     kind = "resize"
+    torch_module = "layers.Resize"
     arity = 2
     mode: _Mode = "nearest"
     align_corners: Flag = False
@@ -105,7 +112,7 @@ class ResizeOp(_InterpolatingOp):
         return PerOperand((self._resampled(inputs[0], output, (None, None)), None))
 
 
-class PixelShuffleOp(CostFreeOp):
+class PixelShuffleOp(CostFreeOp, ModuleOp):
     """Channels to places: ``C x H x W`` to ``C / f^2 x H f x W f`` for a ``factor`` f.
 
     Errors: E306 another layout, E308 channels that f^2 does not divide. torch.nn.PixelShuffle; Shi et al.
@@ -113,6 +120,7 @@ class PixelShuffleOp(CostFreeOp):
     """
 
     kind = "pixel_shuffle"
+    torch_module = "nn.PixelShuffle"
     factor: PositiveInt
 
     @override
@@ -134,13 +142,14 @@ class PixelShuffleOp(CostFreeOp):
         return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
 
-class SpaceToDepthOp(CostFreeOp):
+class SpaceToDepthOp(CostFreeOp, ModuleOp):
     """Places to channels, what ``pixel_shuffle`` undoes: ``C x H x W`` to ``C f^2 x H / f x W / f``.
 
     Errors: E306 another layout, E308 sizes that ``factor`` does not divide. torch.nn.PixelUnshuffle.
     """
 
     kind = "space_to_depth"
+    torch_module = "nn.PixelUnshuffle"
     factor: PositiveInt
 
     @override
@@ -197,6 +206,12 @@ class PadOp(CostFreeOp):
             raise OpError("E308", message, argument="sizes")
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        if self.mode != "constant":
+            return FunctionCall("F.pad", (X, self.sizes), {"mode": self.mode})
+        return FunctionCall("F.pad", (X, self.sizes), {"value": self.value} if self.value else {})
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         return padded(tape, tensors[0], self.sizes, self.mode)
 
@@ -233,6 +248,15 @@ class CropOp(CostFreeOp):
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return PerAxis((SAME, *[Window(1, 1, -start) for start in self.start(inputs[0])]))
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        if self.offset is None:
+            return ModuleCall("layers.CenterCrop2d", self.size)
+        (row, column), (height, width) = self.offset, self.size
+        everything = slice(None)
+        kept = (everything, everything, slice(row, row + height), slice(column, column + width))
+        return FunctionCall("operator.getitem", (X, kept))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

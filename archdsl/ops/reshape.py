@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from archdsl.ops.contract.argument_types import Axes, Pair, Sizes
-from archdsl.ops.contract.base import CostFreeOp, OpError, PointwiseOp, Tensors, Types, require_layout
+from archdsl.ops.contract.base import CostFreeOp, ModuleOp, OpError, PointwiseOp, Tensors, Types, require_layout
 from archdsl.ops.contract.shapes import Layout, TensorType, format_sizes, layout_name
+from archdsl.ops.contract.torch_call import FunctionCall, ModuleCall, TorchCall, X, permute_call
 from archdsl.ops.facts.reading import Reads, in_place, rearranged
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import flattened, permuted, reshaped, transposed, unflattened
@@ -34,14 +35,19 @@ class InputOp(CostFreeOp):
         return in_place(len(output.sizes))
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        raise AssertionError("an input is given, not computed")
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         raise AssertionError("an input is given, not computed")
 
 
-class IdentityOp(PointwiseOp):
+class IdentityOp(PointwiseOp, ModuleOp):
     """``x``: any layout, same type. Unlike ``id`` it is a node and uses up a position. torch.nn.Identity."""
 
     kind = "identity"
+    torch_module = "nn.Identity"
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -70,6 +76,10 @@ class FlattenOp(_InOrderOp):
     def infer(self, inputs: Types) -> TensorType:
         return TensorType((inputs[0].elements,), "C")
 
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return ModuleCall("nn.Flatten")
+
 
 _TURNED: dict[tuple[Layout, Layout], str] = {
     ("CHW", "LC"): "write `tokens`",
@@ -77,6 +87,10 @@ _TURNED: dict[tuple[Layout, Layout], str] = {
     ("HWC", "CHW"): "write `channels_first` before it",
 }
 """How elements that lie by place come to lie by channel, or the other way round."""
+
+
+_BATCH = FunctionCall("Tensor.size", (X, 0))
+"""Not -1, which would take an image of another size for other examples."""
 
 
 class ReshapeOp(_InOrderOp):
@@ -109,6 +123,10 @@ class ReshapeOp(_InOrderOp):
             message = f"`reshape` keeps elements in order, and so cannot make {x} ({layout_name(x.layout)}) {output} "
             help_ = f"{turned}; or `flatten -> reshape({output})` where this order is meant"
             raise OpError("E306", f"{message}({layout_name(output.layout)})", help=help_, argument="sizes")
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.reshape", (X, (_BATCH, *self.sizes)))
 
 
 def _has_places_and_channels(x: TensorType) -> bool:
@@ -155,6 +173,10 @@ class PermuteOp(CostFreeOp):
         return rearranged(inputs[0].sizes, self.axes)
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return permute_call(self.axes)
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         return permuted(tensors[0], 0, *[axis + 1 for axis in self.axes])
 
@@ -177,6 +199,10 @@ class ChannelsLastOp(CostFreeOp):
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         rank = len(output.sizes)
         return rearranged(inputs[0].sizes, (*range(1, rank), 0))
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return permute_call((*range(1, len(inputs[0].sizes)), 0))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -203,6 +229,11 @@ class ChannelsFirstOp(CostFreeOp):
         return rearranged(inputs[0].sizes, (rank - 1, *range(rank - 1)))
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        rank = len(inputs[0].sizes)
+        return permute_call((rank - 1, *range(rank - 1)))
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         last = len(tensors[0].sizes) - 1
         return permuted(tensors[0], 0, last, *range(1, last))
@@ -227,6 +258,12 @@ class TokensOp(CostFreeOp):
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         sizes, layout = inputs[0]
         return rearranged(sizes, (1, 2, 0)) if layout == "CHW" else rearranged(sizes)
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        if inputs[0].layout == "HWC":
+            return FunctionCall("torch.flatten", (X, 1, 2))
+        return FunctionCall("torch.transpose", (FunctionCall("torch.flatten", (X, 2)), 1, 2))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -258,6 +295,10 @@ class ImageOp(CostFreeOp):
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return rearranged((*self.size, inputs[0].sizes[1]), (2, 0, 1))
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("Tensor.unflatten", (FunctionCall("torch.transpose", (X, 1, 2)), 2, self.size))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

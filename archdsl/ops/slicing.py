@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing_extensions import override
 
 from archdsl.ops.contract.argument_types import AnyInt, OptionalInt, PositiveInt
-from archdsl.ops.contract.base import CostFreeOp, OpError, Tensors, Types, require_layout
+from archdsl.ops.contract.base import CostFreeOp, ModuleOp, OpError, Tensors, Types, require_layout
 from archdsl.ops.contract.channels import channel_axis, check_groups, with_size
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.torch_call import FunctionCall, TorchCall, X
 from archdsl.ops.facts.reading import SOME, Picked, Reads, along
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import image, narrowed, padded
@@ -37,6 +38,11 @@ class ChunkOp(CostFreeOp):
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return along(len(output.sizes), {channel_axis("chunk", output): SOME})
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        chunks = FunctionCall("torch.chunk", (X, self.chunks), {"dim": channel_axis(self.kind, inputs[0]) + 1})
+        return FunctionCall("operator.getitem", (chunks, self.index))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -76,6 +82,12 @@ class ChannelSliceOp(CostFreeOp):
         return along(len(output.sizes), {channel_axis("channel_slice", output): SOME})
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        axis = channel_axis(self.kind, inputs[0])
+        start, stop = self.bounds(inputs[0].sizes[axis])
+        return FunctionCall("torch.narrow", (X, axis + 1, start, stop - start))
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         axis = channel_axis(self.kind, inputs[0])
         return narrowed(tensors[0], axis + 1, self.infer(inputs).sizes[axis])
@@ -106,11 +118,15 @@ class PadChannelsOp(CostFreeOp):
         return along(3, {0: SOME})
 
     @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("F.pad", (X, (0, 0, 0, 0, 0, self.out_channels - inputs[0].sizes[0])))
+
+    @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         return padded(tape, tensors[0], (0, 0, 0, 0, 0, self.out_channels - inputs[0].sizes[0]))
 
 
-class ChannelShuffleOp(CostFreeOp):
+class ChannelShuffleOp(CostFreeOp, ModuleOp):
     """Interleaves groups of channels of ``C x H x W``: channel ``g n + i`` of ``groups`` groups of n becomes
     channel ``i groups + g``. Same type.
 
@@ -119,6 +135,7 @@ class ChannelShuffleOp(CostFreeOp):
     """
 
     kind = "channel_shuffle"
+    torch_module = "nn.ChannelShuffle"
     groups: PositiveInt
 
     @override
@@ -159,6 +176,10 @@ class SelectOp(CostFreeOp):
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return Picked(0, self.index % inputs[0].sizes[0])
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall("torch.select", (X, 1, self.index))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

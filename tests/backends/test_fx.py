@@ -21,10 +21,9 @@ from archdsl.backends.torch.fx import to_graph_module
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
 from archdsl.graph.passes.in_place import FRESH_OUTPUT_KINDS, IN_PLACE_KINDS, overwriting_nodes
-from archdsl.ops import ALL_OPS
+from archdsl.ops import ALL_OPS, InputOp
 from archdsl.ops.contract.base import OpError
 from archdsl.ops.contract.channels import with_size
-from archdsl.ops.contract.torch_call import BY_CHANNELS, CALLS, FOR_ANY_TYPES, UNSUPPORTED, deciding, torch_call
 from tests.backends.sample_networks import SAMPLES, auxiliary, residual, several_outputs, shared
 from tests.graph.network_builder import NetworkBuilder
 from tests.ops.op_cases import CASES
@@ -34,9 +33,16 @@ from tests.running import each_sample, equal, inputs_of, load_python, seeded
 # ---- each op -------------------------------------------------------------------------------------
 
 
-def test_every_op_has_a_call() -> None:
-    assert CALLS.keys() | UNSUPPORTED == ALL_OPS.keys()
-    assert not CALLS.keys() & UNSUPPORTED
+CALLED = sorted(ALL_OPS.keys() - {"input"})
+"""An input has no call, as it is given."""
+
+
+def test_an_input_has_no_call() -> None:
+    with pytest.raises(AssertionError, match="given, not computed"):
+        InputOp(sizes=(1,), layout="C").torch_call(())
+
+
+def test_ops_that_overwrite_or_are_overwritten_are_known() -> None:
     assert ALL_OPS.keys() >= IN_PLACE_KINDS | FRESH_OUTPUT_KINDS
 
 
@@ -59,7 +65,7 @@ def torch_module(kind: str, arguments: Arguments, types: tuple[object, ...]) -> 
     return CASES[kind].module(arguments, types)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", sorted(CALLS))
+@pytest.mark.parametrize("kind", CALLED)
 @given(data=st.data())
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_each_op_computes_what_torch_computes(kind: str, data: st.DataObject) -> None:
@@ -75,13 +81,13 @@ def test_each_op_computes_what_torch_computes(kind: str, data: st.DataObject) ->
         torchs.load_state_dict({key: state[name] for key, name in zip(torchs.state_dict(), state, strict=True)})
 
 
-@pytest.mark.parametrize("kind", sorted(BY_CHANNELS | {kind for kind, rule in CALLS.items() if rule in FOR_ANY_TYPES}))
+@pytest.mark.parametrize("kind", [kind for kind in CALLED if ALL_OPS[kind].call_depends_on != "types"])
 @given(data=st.data())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_what_decides_over_a_call_decides_over_all_of_it(kind: str, data: st.DataObject) -> None:
     """Of inputs that count as equal, one stands for the other: places beside the channels may differ."""
     (arguments, some), (_, others) = data.draw(CASES[kind].examples), data.draw(CASES[kind].examples)
-    if kind in BY_CHANNELS:
+    if ALL_OPS[kind].call_depends_on == "channels":
         (one,), (other,) = some, others
         assume(one.layout == other.layout)
         axis = one.channel_axis or 0
@@ -92,8 +98,8 @@ def test_what_decides_over_a_call_decides_over_all_of_it(kind: str, data: st.Dat
         op.infer(others)
     except (ValidationError, OpError):
         assume(False)
-    assert deciding(op, some) == deciding(op, others)
-    assert torch_call(op, some) == torch_call(op, others)
+    assert op.call_key(some) == op.call_key(others)
+    assert op.torch_call(some) == op.torch_call(others)
     assert op.parameters(some) == op.parameters(others)
     assert op.buffers(some) == op.buffers(others)
 

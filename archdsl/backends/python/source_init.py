@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archdsl.graph.model import Graph
 from archdsl.ops.contract.init import Initializer
-from archdsl.ops.contract.torch_call import ModuleCall, local_name, torch_call
+from archdsl.ops.contract.torch_call import ModuleCall, local_name
 
 _PATHS_WITH_OWN_START = frozenset({"scale", "prelu"})
 """Ops whose start is an argument of their construction."""
@@ -56,7 +56,7 @@ def _starts(graph: Graph) -> list[_Start]:
         specs = node.op.parameters(types) if node.module == node.path else {}
         if not specs or node.op.kind in _PATHS_WITH_OWN_START:
             continue
-        call = torch_call(node.op, types)
+        call = node.op.torch_call(types)
         target = call.target if isinstance(call, ModuleCall) else ""
         target = "nn.LayerNorm" if target == "layers.LayerNorm2d" else target  # its subclass
         start = _own_start if node.op.is_user_op else _start

@@ -20,7 +20,7 @@ from archdsl.backends.call_targets import resolve
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
-from archdsl.ops.contract.torch_call import TorchCall, local_name, parts, torch_call
+from archdsl.ops.contract.torch_call import TorchCall, local_name, parts
 
 _OF_THE_FILE: dict[str, Any] = {
     "torch": torch, "Tensor": Tensor, "nn": nn, "functools": functools, "operator": operator, "OrderedDict": OrderedDict
@@ -100,7 +100,7 @@ def _collision(graph: Graph, target: str, other: str | None) -> ArchError:
 
 def _targets(graph: Graph, node: int) -> Iterator[str]:
     """What stands outside torch among the targets of a node's call."""
-    for part in parts(torch_call(graph.nodes[node].op, graph.input_types(graph.nodes[node]))):
+    for part in parts(graph.nodes[node].op.torch_call(graph.input_types(graph.nodes[node]))):
         if isinstance(part, TorchCall) and ":" in part.target:
             yield part.target
 

@@ -20,7 +20,7 @@ from archdsl.graph.model import Graph, Node, refused
 from archdsl.graph.passes.in_place import overwriting_nodes
 from archdsl.ops import InputOp
 from archdsl.ops.contract.base import OpError, ParameterSpec
-from archdsl.ops.contract.torch_call import ModuleCall, TorchCall, deciding
+from archdsl.ops.contract.torch_call import ModuleCall, TorchCall
 
 SELECT_OUTPUTS = "_select_outputs"
 """Where the SelectOutputs module of a network with auxiliary outputs stands."""
@@ -112,7 +112,7 @@ class _Furnishing:
         """How the node is made, thought out once for all that are alike (ops and types are interned)."""
         op, types = node.op, self._graph.input_types(node)
         in_place = node.id in self._overwriting
-        key = (id(op), in_place, deciding(op, types))
+        key = (id(op), in_place, op.call_key(types))
         blueprint = self._blueprints.get(key)
         if blueprint is None:
             call = call_of(node, types, in_place=in_place)

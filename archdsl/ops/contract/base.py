@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, final
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, final
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
 from archdsl.base.wording import either
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.shapes import Layout, TensorType, layout_name
+from archdsl.ops.contract.torch_call import TorchCall, module_call
 from archdsl.ops.facts.reading import Reads, in_place
 from archdsl.ops.memory.tape import Tape, Tensor
 
@@ -72,6 +74,9 @@ class Op(BaseModel, ABC):
     """The kind of a more general op whose ``default`` statements hold for this one as well, where none is its own."""
     arity: ClassVar[int | None] = 1
     """Number of inputs; None for two or more."""
+    call_depends_on: ClassVar[Literal["arguments", "channels", "types"]] = "types"
+    """What decides over the torch call, the parameters and the buffers: the arguments alone, with them the layout and
+    the channels of the op's one input, or the inputs' whole types."""
     is_user_op: ClassVar[bool] = False
     """Whether it is written outside archdsl, so that its mistakes are its author's."""
 
@@ -116,6 +121,27 @@ class Op(BaseModel, ABC):
         return {}
 
     @abstractmethod
+    def torch_call(self, inputs: Types) -> TorchCall:
+        """What computes the op: ``ModuleCall("nn.PReLU", (), {"init": 0.25})``, or a ``FunctionCall``.
+
+        A target is looked up in torch (``nn.ReLU``, ``F.relu``, ``torch.add``, ``Tensor.flatten``) or in a module
+        (``my_ops:GlobalResponseNorm``; ``f"{__name__}:GlobalResponseNorm"`` for one that stands beside the op).
+        A module is called with all inputs in order. A function's arguments say where they stand: ``X`` is the first,
+        ``Input(1)`` the next, ``OwnParameter()`` the op's one parameter, whose name is "".
+        """
+
+    @final
+    def call_key(self, inputs: Types) -> Hashable:
+        """What of the inputs' types decides over the call, the parameters and the buffers.
+
+        Types themselves are told apart by identity, as a graph has each but once.
+        """
+        if self.call_depends_on == "channels":
+            (given,) = inputs
+            return given.layout, given.sizes[given.channel_axis or 0]
+        return () if self.call_depends_on == "arguments" else tuple(map(id, inputs))
+
+    @abstractmethod
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor | None:
         """The result, with all that torch allocates and keeps for the backward pass on the way to it.
 
@@ -132,6 +158,7 @@ class Op(BaseModel, ABC):
 class CostFreeOp(Op):
     """An op without matrix products."""
 
+    @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return 0
 
@@ -139,11 +166,26 @@ class CostFreeOp(Op):
 class PointwiseOp(CostFreeOp):
     """Each output element depends on the input element at its place: any layout, same type."""
 
+    @override
     def infer(self, inputs: Types) -> TensorType:
         return inputs[0]
 
+    @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return in_place(len(output.sizes))
+
+
+class ModuleOp(Op):
+    """A module of torch's, made of the op's arguments under their own names: those without a default come first."""
+
+    torch_module: ClassVar[str]
+    call_depends_on = "arguments"
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        arguments, fields = self.arguments(), type(self).model_fields
+        required = [arguments.pop(name) for name, field in fields.items() if field.is_required()]
+        return module_call(self.torch_module, *required, **arguments)
 
 
 def require_layout(kind: str, type_: TensorType, layouts: tuple[Layout, ...], help: str = "", operand: int = 0) -> None:
