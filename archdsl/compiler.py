@@ -15,7 +15,6 @@ from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError, Problems
 from archdsl.elaborate import elaborate, faulty_arguments
-from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.help.faults import nearest, suggestion
 from archdsl.elaborate.interpreter.session import FinishedNumbers
 from archdsl.elaborate.interpreter.values import Given
@@ -25,6 +24,7 @@ from archdsl.elaborate.settings import from_value
 from archdsl.extensions.user_ops import OpSource, UserOps
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
+from archdsl.language.bases import bases, open_parameters
 from archdsl.language.parser import parse_expression
 from archdsl.zoo.bundled import bundled
 

@@ -16,10 +16,10 @@ from archdsl.compiler import InputSize, Spec, choose_network, graph_of, load_mod
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
-from archdsl.elaborate.bases import bases
 from archdsl.elaborate.help.faults import nearest
 from archdsl.extensions.user_ops import OpSource, UserOps
 from archdsl.graph.model import Graph
+from archdsl.language.bases import bases
 
 _NUMBER = re.compile(r"(?<![\w.])[0-9][0-9_]{0,9}(?:\.[0-9]{1,9})?(?![\w.])")
 _COMMENT = re.compile(r"#[^\n]*")

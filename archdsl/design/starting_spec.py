@@ -14,11 +14,11 @@ from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.compiler import Spec, choose_network, load, load_module
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
-from archdsl.elaborate.bases import bases, open_parameters
-from archdsl.elaborate.loading import Definition, LoadedModule
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.resolve import free_names
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
+from archdsl.language.bases import bases, open_parameters
 from archdsl.language.parser.tokens import lexicon
 from archdsl.zoo.citations import citation
 
@@ -38,7 +38,7 @@ class _Parts:
     parameters: dict[str, syntax.Parameter] = field(default_factory=dict)
     input: syntax.Input | None = None
     sections: dict[tuple[str, str], tuple[LoadedModule, syntax.Section, _Local]] = field(default_factory=dict)
-    definitions: dict[str, tuple[LoadedModule, Definition]] = field(default_factory=dict)
+    definitions: dict[str, tuple[LoadedModule, syntax.Definition]] = field(default_factory=dict)
 
 
 def starting_spec(base: Spec, target: Path, *, network: str | None = None, limits: Limits = DEFAULT_LIMITS) -> str:

@@ -20,8 +20,6 @@ from archdsl.language import syntax
 from archdsl.language.parser import parse
 from archdsl.zoo.bundled import FOLDER_NAME, bundled_file, bundled_paths
 
-Definition = syntax.Let | syntax.Block | syntax.Network
-
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -44,11 +42,11 @@ class LoadedModule:
     source: Source
     location: Location | None
     parsed: syntax.Module
-    definitions: dict[str, Definition] = field(default_factory=dict)
+    definitions: dict[str, syntax.Definition] = field(default_factory=dict)
     imports: dict[str, tuple[LoadedModule, str]] = field(default_factory=dict)
     defaults: tuple[syntax.Default, ...] = ()
 
-    def find(self, name: str) -> tuple[LoadedModule, Definition] | None:
+    def find(self, name: str) -> tuple[LoadedModule, syntax.Definition] | None:
         """The definition that ``name`` means in this file, and the file that holds it."""
         if name in self.definitions:
             return self, self.definitions[name]

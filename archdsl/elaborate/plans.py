@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.bases import bases, open_parameters
 from archdsl.elaborate.help.faults import Level, suggestion
 from archdsl.elaborate.interpreter.arguments import match_names, split_arguments
 from archdsl.elaborate.interpreter.bodies import BodyRunner, section_key
@@ -17,6 +16,7 @@ from archdsl.elaborate.interpreter.values import Given, describe
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.resolve import free_names
 from archdsl.language import syntax
+from archdsl.language.bases import bases, open_parameters
 from archdsl.language.walking import descendants
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from archdsl.base.limits import Limits
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.elaborate.bases import bases
 from archdsl.elaborate.help.faults import Reporter
 from archdsl.elaborate.interpreter.session import FINISHED, NO_OPS, UNIVERSE, unknown_name
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.language import syntax
+from archdsl.language.bases import bases
 from archdsl.language.walking import field_names
 from archdsl.ops.contract.base import Op
 

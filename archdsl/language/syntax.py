@@ -308,6 +308,7 @@ class Network(Node):
 
 Statement = Step | Let | Block | Default | Section | For | If | Input | Output | Assert
 Declaration = Import | Let | Block | Network | Default
+Definition = Let | Block | Network
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

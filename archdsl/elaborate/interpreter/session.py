@@ -27,7 +27,7 @@ from archdsl.elaborate.interpreter.values import (
     OpReference,
     TensorValue,
 )
-from archdsl.elaborate.loading import Definition, LoadedModule
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.graph.model import Node, OutputRef
 from archdsl.language import syntax
 from archdsl.ops import OPS
@@ -146,7 +146,9 @@ class Session:
         yield from UNIVERSE
         yield from self.user_ops
 
-    def _override_value(self, name: str, override: Override, found: tuple[LoadedModule, Definition] | None) -> object:
+    def _override_value(
+        self, name: str, override: Override, found: tuple[LoadedModule, syntax.Definition] | None
+    ) -> object:
         if found is not None:
             override.replaced.setdefault(found[0].source.name, found[1])
             if len(override.replaced) > 1:
@@ -171,7 +173,7 @@ class Session:
             help="override the blocks that use it instead, each by its own name",
         )
 
-    def _defined(self, module: LoadedModule, definition: Definition) -> object:
+    def _defined(self, module: LoadedModule, definition: syntax.Definition) -> object:
         value = self._values.get(id(definition), MISSING)
         if value is MISSING:
             value = self._values[id(definition)] = defined_value(definition, self.root(module))
@@ -195,7 +197,7 @@ class Unevaluated:
     environment: Environment
 
 
-def defined_value(definition: Definition, environment: Environment) -> object:
+def defined_value(definition: syntax.Definition, environment: Environment) -> object:
     """What a declaration's name stands for."""
     match definition:
         case syntax.Block():
