@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from archdsl.design.solving import solve as solve
     from archdsl.diagnostics.model import Diagnostic as Diagnostic
     from archdsl.diagnostics.problems import ArchError as ArchError
+    from archdsl.extensions.graph_files import read_graph as read_graph
     from archdsl.graph.model import Graph as Graph
     from archdsl.graph.model import Node as Node
     from archdsl.zoo.bundled import bundled as bundled
@@ -38,6 +39,7 @@ _HOMES = {
     "check": "archdsl.compiler",
     "formulas": "archdsl.design.closed_forms",
     "load": "archdsl.compiler",
+    "read_graph": "archdsl.extensions.graph_files",
     "solve": "archdsl.design.solving",
     "stats": "archdsl.compiler",
 }

@@ -53,7 +53,7 @@ class NetworkBuilder:
             return None
         root = Scope("network", network.name.name, "", None, network.name.span, network.name.span)
         wires = Wires()
-        place = Place(self.session.builder.new_names(Names("", False, wires)), root)
+        place = Place(self.session.builder.new_names(Names("", False, wires=wires)), root)
         environment = plan.environment
         environment.wires = wires
         tensor = self._inputs(plan, place, sizes)
@@ -115,7 +115,7 @@ class NetworkBuilder:
             raise self.fault("E309", message, expression.span) from None
         if name in place.names.taken:
             raise self.fault("E202", f"two inputs are named `{name}`", shape.span)
-        node = self.session.builder.add(op, (), name, place, expression.span)
+        node = self.session.builder.add(op, (), name, place.scope, expression.span)
         if isinstance(shape, syntax.Named):
             place.names.taken[name] = Taken(shape.name.span)
             place.names.wires.steps[name] = DoneStep(node)

@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from archdsl.graph.model import Graph, Node
+from archdsl.graph.structure import GraphStructure, Node
 from archdsl.ops.contract.base import Op
 from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.reshape import InputOp
 
 
-def to_text(graph: Graph) -> str:
+def to_text(graph: GraphStructure) -> str:
     """A header, a line per node with the arguments that are not defaults, and the outputs."""
     settings = ", ".join(f"{name}={_written(value)}" for name, value in graph.settings.items())
     calls: dict[int, str] = {}
@@ -54,7 +54,7 @@ def _written(value: object) -> str:
     return "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def digest(graph: Graph) -> str:
+def digest(graph: GraphStructure) -> str:
     """See ``Graph.digest``. Nodes that no output needs do not count, except inputs."""
     numbers = _canonical_numbers(graph)
     positions = {node.id: position for position, node in enumerate(graph.inputs)}
@@ -78,7 +78,7 @@ def _structure(op: Op) -> str:
     return f"{op.kind}({op.arguments()!r})"
 
 
-def _canonical_numbers(graph: Graph) -> dict[int, int]:
+def _canonical_numbers(graph: GraphStructure) -> dict[int, int]:
     """Ids of the nodes that count to their numbers, in an order that the wiring alone decides.
 
     Depth first from the inputs and the outputs, a node after all it reads.
@@ -97,7 +97,7 @@ def _canonical_numbers(graph: Graph) -> dict[int, int]:
     return numbers
 
 
-def _roots(graph: Graph) -> Iterator[int]:
+def _roots(graph: GraphStructure) -> Iterator[int]:
     for node in graph.nodes:
         if isinstance(node.op, InputOp):
             yield node.id

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from archdsl.graph.model import Graph, GraphError, Node, Scope
+from archdsl.graph.step_names import is_label
+from archdsl.graph.structure import GraphError, GraphStructure, Node, Scope
 from archdsl.ops import STRUCTURAL_OPS
 from archdsl.ops.contract.base import Op, OpError, Types
 from archdsl.ops.contract.shapes import TensorType
 
 
-def verify(graph: Graph) -> None:
+def verify(graph: GraphStructure) -> None:
     """Raises GraphError at the first rule that ``graph`` breaks."""
     _check_wiring(graph)
     _check_types(graph)
     _check_paths(graph)
+    _check_names(graph)
     _check_modules(graph)
     _check_scopes(graph)
     _check_outputs(graph)
@@ -22,7 +24,7 @@ def _named(node: Node) -> str:
     return f"node {node.id} ({node.path}, {node.op.kind})"
 
 
-def _check_wiring(graph: Graph) -> None:
+def _check_wiring(graph: GraphStructure) -> None:
     for position, node in enumerate(graph.nodes):
         if node.id != position:
             raise GraphError(f"{_named(node)} stands at position {position}")
@@ -36,7 +38,7 @@ def _check_wiring(graph: Graph) -> None:
             raise GraphError(f"{_named(node)} has {len(node.inputs)} inputs, but takes {wanted}")
 
 
-def _check_types(graph: Graph) -> None:
+def _check_types(graph: GraphStructure) -> None:
     known: dict[tuple[int, Types], TensorType] = {}
     for node in graph.nodes:
         types = graph.input_types(node)
@@ -55,7 +57,7 @@ def _inferred(node: Node, types: Types) -> TensorType:
         raise GraphError(f"{_named(node)} cannot take its inputs: {error.message}") from error
 
 
-def _check_paths(graph: Graph) -> None:
+def _check_paths(graph: GraphStructure) -> None:
     """Paths are unique, and no op that may become a module has others inside it."""
     paths: set[str] = set()
     for node in graph.nodes:
@@ -73,7 +75,35 @@ def _check_paths(graph: Graph) -> None:
             outer = outer.rpartition(".")[0]
 
 
-def _check_modules(graph: Graph) -> None:
+def _check_names(graph: GraphStructure) -> None:
+    """Every name is one that a spec can give: what is made of a graph may be code, and names stand in it."""
+    if not graph.name.isidentifier():
+        raise GraphError(f"`{graph.name}` cannot be the name of a network")
+    for node in graph.inputs:
+        if not node.path.isidentifier():
+            raise GraphError(f"{_named(node)} has a path that no input can have")
+    if not _seem_labels([node.path for node in graph.nodes]):
+        for node in graph.nodes:
+            if not is_label(node.path):
+                raise GraphError(f"{_named(node)} has a path that no step can have")
+    for output in graph.outputs:
+        if not is_label(output.name):
+            raise GraphError(f"`{output.name}` cannot be the name of an output")
+
+
+def _seem_labels(names: list[str]) -> bool:
+    """Whether all are labels, in a few passes over them as one text; where it says no they may be so still."""
+    text = "\n".join(["", *names, ""])
+    if text.count("\n") > len(names) + 1 or any(part in text for part in _NO_PARTS):
+        return False
+    return text.translate(_MARKS).isalnum()
+
+
+_NO_PARTS = ("..", ".\n", "\n.", ".-", "\n-", "\n\n")
+_MARKS = dict.fromkeys(map(ord, "._-\n"))
+
+
+def _check_modules(graph: GraphStructure) -> None:
     """Where several nodes have one module, the first owns it, and all are one op on inputs that give it one shape."""
     owners: dict[str, Node] = {}
     for node in graph.nodes:
@@ -97,8 +127,9 @@ def _same_weights(op: Op, types: Types, other: Op, other_types: Types) -> bool:
     )
 
 
-def _check_scopes(graph: Graph) -> None:
+def _check_scopes(graph: GraphStructure) -> None:
     known: set[Scope] = {graph.root}
+    _check_scope(graph.root)
     for node in graph.nodes:
         chain = []
         scope: Scope | None = node.scope
@@ -107,10 +138,18 @@ def _check_scopes(graph: Graph) -> None:
             scope = scope.parent
         if scope is None:
             raise GraphError(f"{_named(node)} stands in a scope outside the network")
+        for scope in chain:
+            _check_scope(scope)
         known.update(chain)
 
 
-def _check_outputs(graph: Graph) -> None:
+def _check_scope(scope: Scope) -> None:
+    for name in (scope.name, scope.path):
+        if name and not is_label(name):
+            raise GraphError(f"a {scope.kind} has the name `{name}`, which none can have")
+
+
+def _check_outputs(graph: GraphStructure) -> None:
     names = [output.name for output in graph.outputs]
     if not any(not output.auxiliary for output in graph.outputs):
         raise GraphError("the network has no output")

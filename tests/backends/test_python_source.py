@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,8 +178,7 @@ def test_parameters_of_every_type_are_typed() -> None:
 def test_a_doc_comment_cannot_end_the_docstring() -> None:
     builder = NetworkBuilder("quoted")
     builder.add("relu", builder.input(3), name="relu1")
-    graph = builder.graph()
-    graph.doc = 'Ends """ here \\'
+    graph = replace(builder.graph(), doc='Ends """ here \\')
     assert "Ends ''' here" in (type(load_python(graph)).__doc__ or "")
 
 

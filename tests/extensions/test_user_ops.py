@@ -252,8 +252,10 @@ def test_one_of_several_inputs_marks_the_one_it_refuses() -> None:
 
 
 def test_its_graph_goes_through_json() -> None:
-    again = Graph.from_json(graph().to_json(), ops=OPS)
+    again = archdsl.read_graph(graph().to_json(), ops=OPS)
     assert again.digest() == graph().digest()
+    given = Graph.from_json(graph().to_json(), {op.kind: op for op in OPS})
+    assert given.digest() == graph().digest()
     with pytest.raises(archdsl.ArchError) as caught:
         Graph.from_json(graph().to_json())
     (found,) = caught.value.diagnostics
@@ -266,7 +268,7 @@ def test_its_graph_goes_through_json() -> None:
 def test_its_graph_finds_it_as_a_spec_does() -> None:
     graph = archdsl.load("net.arch", ops=["mirror_ops.py"])
     for ops in (["mirror_ops.py"], [sys.modules["mirror_ops"]], [type(graph.nodes[-1].op)]):
-        assert Graph.from_json(graph.to_json(), ops=ops).text() == graph.text()  # type: ignore[arg-type]
+        assert archdsl.read_graph(graph.to_json(), ops=ops).text() == graph.text()  # type: ignore[arg-type]
 
 
 class WeightedOp(GlobalResponseNormOp):
@@ -280,7 +282,7 @@ class WeightedOp(GlobalResponseNormOp):
 
 def test_all_kinds_of_arguments_go_through_json() -> None:
     graph = archdsl.load('network net {\n    input 3x8x8\n    weighted(pairs = [[3, "c"]])\n}\n', ops=[WeightedOp])
-    again = Graph.from_json(graph.to_json(), ops=[WeightedOp])
+    again = archdsl.read_graph(graph.to_json(), ops=[WeightedOp])
     assert again.nodes[-1].op == graph.nodes[-1].op
     assert again.nodes[-1].op.arguments()["pairs"] == ((3, "c"),)
 
@@ -290,7 +292,7 @@ def test_a_graph_whose_op_fails_is_no_wrong_graph(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(HalvedOp, "infer", vars(Failing)["infer"])
     monkeypatch.setattr(HalvedOp, "how", "no type", raising=False)
     with pytest.raises(archdsl.ArchError, match=r"E702.*`infer` of `halved` gave '3x8x8'"):
-        Graph.from_json(text, ops=OPS)
+        archdsl.read_graph(text, ops=OPS)
 
 
 def test_its_refusals_are_diagnostics() -> None:

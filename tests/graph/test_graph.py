@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import networkx
@@ -19,6 +20,7 @@ from torch import nn
 from archdsl.base.source import Source, Span
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, GraphError, Node, OutputRef, Scope
+from archdsl.graph.structure import GraphStructure, new_node
 from archdsl.ops import AddOp, BatchNormOp, Conv2dOp, ReluOp
 from archdsl.ops.contract.init import KaimingNormal
 from archdsl.ops.contract.shapes import TensorType
@@ -70,10 +72,24 @@ def residual(blocks: int, name: str = "net") -> Graph:
 # ---- what it tells -------------------------------------------------------------------------------
 
 
+def test_neither_a_graph_nor_its_nodes_can_be_changed() -> None:
+    graph = residual(1)
+    for thing, kind in ((graph, GraphStructure), (graph.nodes[0], Node)):
+        for field in fields(kind):
+            with pytest.raises(FrozenInstanceError):
+                setattr(thing, field.name, None)
+
+
 @given(graphs())
-def test_users_are_the_inputs_turned_round(graph: Graph) -> None:
-    edges = sorted((source, node.id) for node in graph.nodes for source in node.inputs)
-    assert sorted((source, user) for source, users in enumerate(graph.users()) for user in users) == edges
+def test_nodes_made_fast_are_as_others(graph: Graph) -> None:
+    for node in graph.nodes:
+        values = [getattr(node, field.name) for field in fields(node)]
+        made, usual = new_node(*values), Node(*values)
+        assert type(made) is Node
+        assert repr(made) == repr(usual)
+        assert made != usual
+        assert repr(replace(made, path="other")) == repr(replace(usual, path="other"))
+        assert repr(pickle.loads(pickle.dumps(made))) == repr(usual)
 
 
 @given(graphs())
@@ -135,8 +151,13 @@ def shared_pair() -> Graph:
     first = builder.add("conv", builder.input(4, 6, 6), name="conv1", out_channels=4, kernel_size=3)
     op = first.op
     second = builder.add_op(op, first, name="conv2")
-    second.module = "conv1"
-    return builder.graph(second)
+    return with_node(builder.graph(second), second.id, module="conv1")
+
+
+def with_node(graph: Graph, id_: int, **fields: Any) -> Graph:
+    """The graph with these fields of one node."""
+    nodes = [replace(node, **fields) if node.id == id_ else node for node in graph.nodes]
+    return replace(graph, nodes=tuple(nodes))
 
 
 def test_shared_weights_are_listed_once() -> None:
@@ -187,8 +208,8 @@ def test_json_keeps_places_settings_and_documentation() -> None:
     builder = NetworkBuilder("tiny")
     builder.scope = builder.root = replace(builder.root, span=Span(source, 0, 12), definition=Span(source, 8, 12))
     node = builder.add("relu", builder.input(3, 8, 8), name="relu1")
-    node.span = Span(source, 35, 39)
-    graph = replace(builder.graph(), settings={"a": 1, "b": 0.1, "c": None, "d": "x", "e": True}, doc="Says why.")
+    graph = with_node(builder.graph(), node.id, span=Span(source, 35, 39))
+    graph = replace(graph, settings={"a": 1, "b": 0.1, "c": None, "d": "x", "e": True}, doc="Says why.")
     back = Graph.from_json(graph.to_json())
     assert (back.name, back.settings, back.doc) == ("tiny", graph.settings, "Says why.")
     span = back.nodes[1].span
@@ -214,6 +235,17 @@ def broken_documents() -> list[Any]:
         {**good, "nodes": [node[:-1] for node in good["nodes"]]},
         {**good, "outputs": [["output", 99, False]]},
         {key: value for key, value in good.items() if key != "scopes"},
+        {**good, "name": 1e308},
+        {**good, "name": "x = open('y')"},
+        {**good, "settings": [0]},
+        {**good, "scopes": [["network", [1, 2, 3], "", None, None, None]]},
+        {**good, "scopes": [["network", "net", "", 0, None, None]]},
+        {**good, "nodes": [[*node[:1], [-1], *node[2:]] for node in good["nodes"]]},
+        {**good, "nodes": [[*node[:3], f"a = open({i})", *node[4:]] for i, node in enumerate(good["nodes"])]},
+        {**good, "nodes": [[*node[:6], [0, 0, 1]] for node in good["nodes"]]},
+        {**good, "sources": [["s", "abc"]], "nodes": [[*node[:6], [0, 2, 9]] for node in good["nodes"]]},
+        {**good, "outputs": [["output", 1, 0]]},
+        {**good, "outputs": [["a b", 1, False]]},
     ]  # fmt: skip
 
 
@@ -247,7 +279,8 @@ def renamed_and_shuffled(graph: Graph, rng: random.Random) -> Graph:
         node = graph.nodes[old]
         op = type(node.op)(**node.op.arguments())
         inputs = tuple(place[source] for source in node.inputs)
-        nodes.append(Node(place[old], op, inputs, node.type, f"x.y{old}", f"x.y{old}", root, None))
+        path = f"x.y{old}" if inputs else f"y{old}"
+        nodes.append(Node(place[old], op, inputs, node.type, path, path, root, None))
     shuffled = Graph("other", tuple(nodes), tuple(replace(o, node=place[o.node]) for o in graph.outputs), root)
     shuffled.verify()
     return shuffled
@@ -281,11 +314,19 @@ def test_digest_tells_networks_apart() -> None:
 
 def unshared_pair() -> Graph:
     graph = shared_pair()
-    graph.nodes[-1].module = graph.nodes[-1].path
-    return graph
+    return with_node(graph, 2, module=graph.nodes[2].path)
 
 
 # ---- verify --------------------------------------------------------------------------------------
+
+
+def test_verify_accepts_every_name_that_a_label_can_be() -> None:
+    builder = NetworkBuilder()
+    builder.add("relu", builder.input(3, name="_"), name="__")
+    builder.graph().verify()
+    for name in ("1x1", "größe", "a-b.0"):
+        builder.add("relu", builder.nodes[0], name=name)
+        builder.graph().verify()
 
 
 @given(graphs())
@@ -301,9 +342,8 @@ def change(**fields: Any) -> Callable[[Graph], Graph]:
     """Sets fields of the graph's node 2."""
 
     def plant(graph: Graph) -> Graph:
-        for name, value in fields.items():
-            setattr(graph.nodes[2], name, value)
-        return graph
+        planted = replace(graph.nodes[2], **fields)
+        return replace(graph, nodes=(*graph.nodes[:2], planted, *graph.nodes[3:]))
 
     return plant
 
@@ -322,6 +362,17 @@ FAULTS: list[tuple[str, Callable[[Graph], Graph]]] = [
     ("cannot take its inputs", change(op=Conv2dOp(out_channels=4, kernel_size=(9, 9), padding=(0, 0)))),
     ("has a path that another has", change(path="block0.conv1", module="block0.conv1")),
     ("has a path that is empty", change(path="", module="")),
+    ("cannot be the name of a network", lambda graph: replace(graph, name="a b")),
+    ("a path that no step can have", change(path="a = open('x')")),
+    ("a path that no step can have", change(path="a..b")),
+    ("a path that no step can have", change(path="a.")),
+    ("a path that no step can have", change(path=".a")),
+    ("a path that no step can have", change(path="a.-b")),
+    ("a path that no step can have", change(path="a\nb")),
+    ("a path that no input can have", lambda graph: with_node(graph, 0, path="a.b", module="a.b")),
+    ("cannot be the name of an output", lambda graph: replace(graph, outputs=(OutputRef("a b", 1),))),
+    ("which none can have", lambda graph: with_node(graph, 1, scope=Scope("block", "a b", "", graph.root))),
+    ("which none can have", lambda graph: with_node(graph, 1, scope=Scope("block", "", "a b", graph.root))),
     ("stands inside", change(path="block0.conv1.bn", module="block0.conv1.bn")),
     ("stands inside", change(path="block0.conv1.a.b.c", module="block0.conv1.a.b.c")),
     ("which no node before it has", change(module="elsewhere")),
@@ -351,7 +402,6 @@ USES: dict[str, Callable[[Graph], object]] = {
     "text": Graph.text,
     "digest": Graph.digest,
     "state_entries": Graph.state_entries,
-    "users": Graph.users,
     "round trip": lambda graph: Graph.from_json(graph.to_json()),
 }
 

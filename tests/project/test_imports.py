@@ -40,9 +40,6 @@ ROOMS: dict[str, set[str]] = {
 }
 """Each room and the rooms it may import from; "" is ``archdsl/__init__.py``, the public names."""
 
-ONLY_ON_DEMAND = {("graph", "extensions")}
-"""Imports against the stream inside a function: a graph that is read back finds ops of one's own as a spec does."""
-
 AT_ONCE: dict[str, set[str]] = {"lark": {"language"}, "torch": {"backends", "weights"}, "typer": {"cli"}}
 """Packages that take long to import, and the parts that may import them at their top ..."""
 
@@ -134,9 +131,7 @@ def test_imports_point_one_way() -> None:
     wrong = [
         found
         for found, (importer, imported) in pairs.items()
-        if importer != imported
-        and imported not in ROOMS[importer]
-        and not (found.lazy and (importer, imported) in ONLY_ON_DEMAND)
+        if importer != imported and imported not in ROOMS[importer]
     ]
     assert wrong == []
 

@@ -10,8 +10,8 @@ from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Poisoned
 from archdsl.elaborate.help.habits import may_hide
 from archdsl.elaborate.interpreter.arguments import bind_parameters, split_arguments
-from archdsl.elaborate.interpreter.builder import INVALID
 from archdsl.elaborate.interpreter.calls import OpCalls
+from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment, Wires
 from archdsl.elaborate.interpreter.expressions import Evaluator
 from archdsl.elaborate.interpreter.merges import Merger
@@ -36,6 +36,7 @@ from archdsl.elaborate.interpreter.values import (
     is_number,
 )
 from archdsl.graph.model import Node, Scope, ScopeKind
+from archdsl.graph.step_names import LABEL_RULE, is_label
 from archdsl.language import syntax
 from archdsl.ops.contract.shapes import format_sizes
 
@@ -151,14 +152,8 @@ class Applier:
             raise
 
     def _check_label(self, name: str, label: syntax.String) -> None:
-        parts = name.split(".")
-        if not all(part and not part.startswith("-") and all(c.isalnum() or c in "_-" for c in part) for part in parts):
-            raise self.fault(
-                "E106",
-                f"`{name}` cannot be a name",
-                label.span,
-                help="a label is letters, digits, `_` and `-`; a dot stands for a container, as in `convs.0`",
-            )
+        if not is_label(name):
+            raise self.fault("E106", f"`{name}` cannot be a name", label.span, help=LABEL_RULE)
 
     def _group(
         self, expression: syntax.Group, environment: Environment, place: Place, tensor: Node, label: str | None
@@ -348,7 +343,7 @@ class Applier:
         outer = block.environment
         inner = Environment(outer.module, outer, {}, tensor, wires, outer.defaults, outer.overridden)
         scope = Scope("block", kind, place.names.full(name), place.scope, span, definition.name.span)
-        names = self.session.builder.new_names(Names(scope.path, False, wires))
+        names = self.session.builder.new_names(Names(scope.path, False, wires=wires))
         self.evaluator.functions.enter(kind, scope.path, span)
         try:
             bind_parameters(self.evaluator, kind, definition.parameters, given, inner, span)
@@ -399,6 +394,8 @@ class Applier:
         self, section: syntax.Section, name: str, environment: Environment, place: Place, tensor: Node
     ) -> Node:
         """A section whose name is a scope; its steps are named by position."""
+        if section.label is not None:
+            self._check_label(name, section.label)
         self.scopes.claim(place, section.kind, name, section.label.span if section.label else section.span)
         inner, wires = self.scopes.open(section.kind, name, name, place, environment, section.span, positional=True)
         return self._close(section.body, environment.inside(wires), inner, place, name, tensor, environment)

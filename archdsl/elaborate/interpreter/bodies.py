@@ -9,7 +9,7 @@ from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Poisoned
 from archdsl.elaborate.help.unused import UnusedLayers
 from archdsl.elaborate.interpreter.application import Applier
-from archdsl.elaborate.interpreter.builder import INVALID
+from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import Defaults, Environment
 from archdsl.elaborate.interpreter.naming import Place
 from archdsl.elaborate.interpreter.session import MISSING, SectionOverride, Session, variable

@@ -8,7 +8,7 @@ from archdsl.base.source import Span
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Poisoned, holds
-from archdsl.elaborate.interpreter.builder import INVALID
+from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.elaborate.interpreter.naming import Place
 from archdsl.elaborate.interpreter.values import LAYERS, OpReference, describe, is_number

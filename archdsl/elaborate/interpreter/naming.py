@@ -1,4 +1,4 @@
-"""The names of steps: labels, ``conv1`` by kind, ``0`` by position; and the scopes they open."""
+"""Where names of steps are given, and the places in scopes where layers are applied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 from archdsl.base.source import Source, Span
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.interpreter.environment import Wires
-from archdsl.graph.model import Node, Scope, ScopeKind
+from archdsl.graph.model import Scope, ScopeKind
+from archdsl.graph.step_names import StepNames
 from archdsl.language import syntax
 from archdsl.language.parser import parse_expression
 
@@ -43,48 +44,10 @@ def wire(path: str) -> str:
 
 
 @dataclass(slots=True, eq=False)
-class Names:
-    """The names given so far within one scope of the ``state_dict``."""
+class Names(StepNames[Taken]):
+    """The names given so far within one scope, and its steps by them."""
 
-    path: str
-    positional: bool
-    wires: Wires
-    counts: dict[str, int] = field(default_factory=dict)
-    position: int = 0
-    taken: dict[str, Taken] = field(default_factory=dict)
-    """Where each name was given first."""
-    merges: list[Node] = field(default_factory=list)
-    """Merges get their names last, so that they never take one from a step."""
-
-    def automatic(self, kind: str) -> str:
-        """The name of an unlabelled step of this kind."""
-        count = self.counts.get(kind, 0) + 1
-        self.counts[kind] = count
-        if not self.positional:
-            return f"{kind}{count}"
-        self.position += 1
-        return str(self.position - 1)
-
-    def labelled(self, kind: str) -> None:
-        """Counts a labelled step, which uses up a number of its kind and a position."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.position += 1
-
-    def full(self, name: str) -> str:
-        return f"{self.path}.{name}" if self.path else name
-
-    def name_merges(self) -> None:
-        """``add1``, ``add2``, ... in order, passing over names that steps have."""
-        counts: dict[str, int] = {}
-        taken = self.taken.keys() | {name.partition(".")[0] for name in self.taken}
-        for node in self.merges:
-            kind = node.op.kind
-            while True:
-                counts[kind] = counts.get(kind, 0) + 1
-                name = f"{kind}{counts[kind]}"
-                if name not in taken:
-                    break
-            node.path = node.module = self.full(name)
+    wires: Wires = field(kw_only=True)
 
 
 @dataclass(slots=True, eq=False)

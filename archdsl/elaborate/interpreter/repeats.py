@@ -89,7 +89,7 @@ class Repeater:
         builder = self.session.builder
         for owner, user in zip(first, again, strict=False):
             if user.path:
-                user.module = owner.path
+                builder.tie(user, owner.path)
             if owner.op is not user.op or builder.weights(owner) != builder.weights(user):
                 message = f"`{owner.path}` is shared, but here its weights would have another shape"
                 raise self.fault(

@@ -81,5 +81,5 @@ class Scopes:
         """A new scope below ``place``; its wires reach outwards to where it is written."""
         scope = Scope(kind, title, place.names.full(name), place.scope, span)
         wires = Wires(environment.wires)
-        names = self.session.builder.new_names(Names(scope.path, positional, wires))
+        names = self.session.builder.new_names(Names(scope.path, positional, wires=wires))
         return Place(names, scope), wires

@@ -13,8 +13,8 @@ from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Reporter, nearest
 from archdsl.elaborate.help.missing import has_label, name_help
-from archdsl.elaborate.interpreter.builder import GraphBuilder
 from archdsl.elaborate.interpreter.builtins import BUILTINS
+from archdsl.elaborate.interpreter.elaborated_nodes import ElaboratedNodes
 from archdsl.elaborate.interpreter.environment import Defaults, Environment, Wires
 from archdsl.elaborate.interpreter.naming import wire
 from archdsl.elaborate.interpreter.values import (
@@ -86,7 +86,7 @@ class Session:
         self.limits = limits
         self.user_ops = ops
         self.reporter = reporter
-        self.builder = GraphBuilder()
+        self.builder = ElaboratedNodes()
         self.overrides: dict[str, Override] = {}
         self.sections: dict[tuple[str, str], SectionOverride] = {}
         self.network_defaults = Defaults((), None)

@@ -37,7 +37,7 @@ class Steps:
         if path in self.session.builder.paths:
             raise self.scopes.collision(path, span)
         try:
-            return self.session.builder.add(op, inputs, path, place, span)
+            return self.session.builder.add(op, inputs, path, place.scope, span)
         except OpError as error:
             raise self._refused(error, inputs, span, given) from None
 
