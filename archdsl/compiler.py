@@ -1,4 +1,7 @@
-"""The pipeline, from a spec's name or text to its graph and its module. Nothing here prints."""
+"""The pipeline, from what is asked for to its graph and its module. Nothing here prints.
+
+``Request`` ─ read_spec ▶ a file ─ choose_network ▶ a network ─ elaborate ▶ ``Graph`` ─ to_graph_module ▶ a module
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archdsl.analysis.cost import cost
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
-from archdsl.base.source import Source
-from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError, Problems
-from archdsl.elaborate import elaborate, faulty_arguments
-from archdsl.elaborate.help.faults import nearest, suggestion
-from archdsl.elaborate.interpreter.session import FinishedNumbers
-from archdsl.elaborate.interpreter.values import Given
-from archdsl.elaborate.loading import LoadedModule, Location, ModuleLoader, bundled_location
+from archdsl.elaborate import faulty_arguments
+from archdsl.elaborate.finding import Spec
 from archdsl.elaborate.resolve import unknown_names
-from archdsl.elaborate.settings import from_value
-from archdsl.extensions.user_ops import OpSource, UserOps
+from archdsl.elaborate.settings import InputSize
+from archdsl.extensions.user_ops import OpSource
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
 from archdsl.language.bases import bases, open_parameters
-from archdsl.language.parser import parse_expression
-from archdsl.zoo.bundled import bundled
+from archdsl.request import Request, asked
 
 if TYPE_CHECKING:
     import torch
@@ -34,12 +30,9 @@ if TYPE_CHECKING:
 
     from archdsl.views.stats import Stats
 
-Spec = str | os.PathLike[str] | Source
-InputSize = tuple[int, ...] | str
-
 
 def load(
-    spec: Spec | Graph,
+    spec: Spec | Graph | Request,
     /,
     *,
     network: str | None = None,
@@ -56,44 +49,17 @@ def load(
     several in a file. ``input`` builds at another size than the declared one: ``(3, 32, 32)`` or
     ``"3x32x32"``, without the batch. ``parameters`` are the network's parameters as numbers,
     strings, booleans, None or lists; ``set_texts`` are such values as a spec would write them.
-    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.extensions.user_ops``. A graph
-    that is there already comes back as it is.
+    ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.UserOp``. A graph
+    that is there already comes back as it is. A ``Request`` holds all of these; others beside it replace its own.
 
     Raises ArchError with every diagnostic found; E001 for a graph with arguments, as it is finished.
     """
-    if isinstance(spec, Graph):
-        if network is not None or input is not None or set_texts or parameters:
-            raise _finished(spec)
-        return spec
-    module = load_module(spec, limits)
-    return graph_of(module, choose_network(module, network), UserOps(ops), input, limits, set_texts or {}, parameters)
-
-
-def graph_of(
-    module: LoadedModule,
-    network: syntax.Network,
-    ops: UserOps,
-    input: InputSize | None,
-    limits: Limits,
-    set_texts: Mapping[str, str],
-    parameters: Mapping[str, object],
-) -> Graph:
-    """What ``load`` gives, of a file that is read already. Raises ArchError."""
-    settings = _settings(network, set_texts, parameters, limits)
-    graph, problems = elaborate(module, network, settings, limits, _sizes(input), ops, measure=_finished_numbers)
-    if graph is None:
-        raise ArchError(problems)
-    graph.verify()
-    return graph
-
-
-def _finished_numbers(graph: Graph) -> FinishedNumbers:
-    total = cost(graph)
-    return FinishedNumbers(total.parameters, total.macs, total.flops, total.depth)
+    request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
+    return request.graph()
 
 
 def build(
-    spec: Spec | Graph,
+    spec: Spec | Graph | Request,
     /,
     *,
     network: str | None = None,
@@ -113,7 +79,8 @@ def build(
 
     Raises ArchError: what ``load`` raises, E601 to E607 for weights, device and backend, and E702.
     """
-    graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
+    request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
+    graph = request.graph()
     from archdsl.backends.torch.devices import usable_device
     from archdsl.backends.torch.fx import to_graph_module
 
@@ -126,7 +93,7 @@ def build(
 
 
 def stats(
-    spec: Spec | Graph,
+    spec: Spec | Graph | Request,
     /,
     *,
     network: str | None = None,
@@ -146,12 +113,12 @@ def stats(
     """
     from archdsl.views.stats import Stats
 
-    graph = load(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
-    return Stats(graph, batch, dtype, optimizer, device)
+    request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
+    return Stats(request.graph(), batch, dtype, optimizer, device)
 
 
 def check(
-    spec: Spec,
+    spec: Spec | Request,
     /,
     *,
     network: str | None = None,
@@ -161,9 +128,14 @@ def check(
     """Everything that is wrong with a file: its text, its imports, and each network as declared.
 
     A network whose parameters have no defaults is not elaborated: of it the names are checked and what it gives to
-    its base; of blocks that no network uses, the names. Never imports torch.
+    its base; of blocks that no network uses, the names. A ``Request`` with an input or parameters asks for its network
+    with these. Never imports torch.
     """
-    return list(examine(spec, network=network, limits=limits, ops=ops).diagnostics)
+    try:
+        request = asked(spec, network=network, limits=limits, ops=ops)
+    except ArchError as error:
+        return list(error.diagnostics)
+    return list(examine(request).diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,22 +155,23 @@ class Findings:
     unbuilt: tuple[Unbuilt, ...] = ()
 
 
-def examine(spec: Spec, /, *, network: str | None, limits: Limits, ops: Iterable[OpSource]) -> Findings:
+def examine(request: Request) -> Findings:
     """What ``check`` finds, and what it leaves out."""
+    problems, unbuilt = Problems(), []
     try:
-        user_ops = UserOps(ops)
-        module = load_module(spec, limits)
-        networks = [choose_network(module, network)] if network else list(module.networks().values())
+        user_ops, module, limits = request.user_ops, request.module, request.limits
+        networks = list(module.networks().values()) if request.network is None else [request.chosen]
+        problems.extend(unknown_names(module, limits, user_ops))
+        if request.is_changed:
+            networks = []
+            problems.extend(request.elaborated()[1])
     except ArchError as error:
         return Findings(error.diagnostics)
-    problems = Problems()
-    problems.extend(unknown_names(module, limits, user_ops))
-    unbuilt = []
     for declared in networks:
         settable = open_parameters([network for _, network in bases(module, declared)])
         waiting = [name for name, parameter in settable.items() if parameter.default is None]
         if not waiting:
-            problems.extend(elaborate(module, declared, {}, limits, ops=user_ops, measure=_finished_numbers)[1])
+            problems.extend(request.declared(declared).elaborated()[1])
         elif faults := faulty_arguments(module, declared, limits, user_ops):
             problems.extend(faults)
         else:
@@ -206,102 +179,3 @@ def examine(spec: Spec, /, *, network: str | None, limits: Limits, ops: Iterable
             inherited = tuple(name for name in waiting if name not in own)
             unbuilt.append(Unbuilt(declared, tuple(name for name in waiting if name in own), inherited))
     return Findings(ArchError(problems).diagnostics, tuple(unbuilt))
-
-
-def load_module(spec: Spec, limits: Limits = DEFAULT_LIMITS) -> LoadedModule:
-    """The parsed file with its imports. Raises ArchError with all faults of all files."""
-    loader = ModuleLoader(limits)
-    if isinstance(spec, str) and _is_text(spec):
-        spec = Source("<string>", spec)
-    if not isinstance(spec, str | Source | os.PathLike):
-        raise _no_spec(spec)
-    module = loader.load_text(spec) if isinstance(spec, Source) else loader.load(locate(spec))
-    loader.problems.raise_if_any()
-    assert module is not None
-    return module
-
-
-def _no_spec(spec: object) -> ArchError:
-    message = f"a spec is a path, a bundled name or a text, not a {type(spec).__name__}"
-    hint = "a graph has its numbers, and a spec its formulas: give the spec" if isinstance(spec, Graph) else ""
-    return ArchError(Diagnostic("E001", message, help=hint))
-
-
-def _finished(graph: Graph) -> ArchError:
-    message = f"the graph of `{graph.name}` is finished: network, input and parameters are for a spec"
-    return ArchError(Diagnostic("E001", message, help="load the spec with them"))
-
-
-def locate(spec: str | os.PathLike[str]) -> Location:
-    """Where a path or a bundled name leads. Raises ArchError E001 with the nearest names."""
-    name = os.fspath(spec)
-    path = Path(name)
-    if path.suffix == ".arch" or path.exists():
-        return Location(name, path)
-    if name in bundled():
-        location = bundled_location(f"{name}.arch")
-        assert location is not None
-        return location
-    beside = f"{name}.arch"
-    near = beside if _is_file(beside) else nearest(name, [*bundled(), *(str(file) for file in Path().glob("*.arch"))])
-    help_ = f"did you mean `{near}`?" if near else "`archdsl list` shows the bundled specs"
-    raise ArchError(Diagnostic("E001", f"`{name}` is neither a file nor a bundled spec", help=help_))
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # a name too long, a null byte
-        return False
-
-
-def choose_network(module: LoadedModule, name: str | None) -> syntax.Network:
-    """The network to build: by name, the only one, or the one named as its file. Raises ArchError."""
-    networks = module.networks()
-    if name is not None and name in networks:
-        return networks[name]
-    listed = quoted(networks)
-    span = module.parsed.declarations[0].span if module.parsed.declarations else None
-    if name is not None:
-        hint = suggestion(name, networks) or (f"it has {listed}" if listed else "")
-        message = f"`{module.source.name}` has no network `{name}`"
-        raise ArchError(Diagnostic("E404", message, span, help=hint))
-    if not networks:
-        hint = "a network is declared as `network name { input 3x224x224 ... }`"
-        raise ArchError(Diagnostic("E404", f"`{module.source.name}` declares no network", span, help=hint))
-    stem = Path(module.source.name).stem
-    if len(networks) > 1 and stem not in networks:
-        hint = f"choose one with `--network`, or write `{module.source.name}:NAME`: {listed}"
-        raise ArchError(Diagnostic("E405", f"`{module.source.name}` has several networks", span, help=hint))
-    return networks[stem] if stem in networks else next(iter(networks.values()))
-
-
-def _is_text(spec: str) -> bool:
-    return "\n" in spec or "{" in spec
-
-
-def _settings(
-    network: syntax.Network,
-    texts: Mapping[str, str],
-    values: Mapping[str, object],
-    limits: Limits,
-) -> dict[str, Given | syntax.Expression]:
-    settings: dict[str, Given | syntax.Expression] = {
-        name: parse_expression(Source(f"--set {name}", text), limits) for name, text in texts.items()
-    }
-    settings.update((name, from_value(name, value, network)) for name, value in values.items())
-    return settings
-
-
-def _sizes(size: InputSize | None) -> tuple[int, ...] | None:
-    if size is None:
-        return None
-    parts = tuple(size.split("x")) if isinstance(size, str) else tuple(size)
-    try:
-        sizes = tuple(int(part) for part in parts)
-        if sizes and all(size == part or isinstance(part, str) for size, part in zip(sizes, parts, strict=True)):
-            return sizes
-    except (TypeError, ValueError, OverflowError):
-        pass
-    message = f"`{size}` is no input size"
-    raise ArchError(Diagnostic("E309", message, help="write sizes without the batch, such as `3x32x32`"))

@@ -16,7 +16,7 @@ from archdsl.boundary.formats import check_format
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
-from .common import InputOption, LimitOption, NetworkOption, OpsOption, SetOption, SpecArgument, request
+from .options import FileOptions, InputOption, SetOption, SpecArgument, grouped
 from .output import say
 from .progress import progress
 
@@ -36,11 +36,13 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+@grouped
 def build(
     spec: SpecArgument,
+    *,
     set_: SetOption = None,
     input: InputOption = None,
-    network: NetworkOption = None,
+    file: FileOptions,
     device: Annotated[Device, typer.Option("--device", help="Where to build and run it.")] = Device.CPU,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="Load a checkpoint: .pth, .pt or .safetensors.")
@@ -49,17 +51,15 @@ def build(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write it: .py, .pt2, .onnx, .safetensors or .json."),
     ] = None,
-    ops: OpsOption = None,
-    limit: LimitOption = None,
 ) -> None:
     """Build a network, run it once, and write it to a file."""
-    asked = request(spec, network, input, set_, limit, ops)
+    request = file.request(spec, input, set_)
     if output is not None:
         check_format(output)
         check_writable(output)
     with progress() as show:
         timer = _Timer(show)
-        graph = timer.run("compile", asked.load)
+        graph = timer.run("compile", request.graph)
         timer.run("import torch", lambda: _require(device))
         module = timer.run("lower", lambda: _lowered(graph, device, weights))
         timer.run("forward pass", lambda: run_once(graph, module, device))

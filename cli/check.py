@@ -12,12 +12,13 @@ import typer
 
 from archdsl.base.wording import quoted
 
-from .common import LimitOption, NetworkOption, OpsOption, Request, request
+from .options import FileOptions, grouped
 from .output import counted, rendered, say
 
 if TYPE_CHECKING:
     from archdsl.compiler import Findings, Unbuilt
     from archdsl.diagnostics.model import Diagnostic
+    from archdsl.request import Request
 
 MOST_LISTED = 5
 """How many of the networks that were not built the last line names."""
@@ -31,14 +32,14 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
+@grouped
 def check(
     specs: Annotated[
         list[str], typer.Argument(metavar="SPEC...", help="Specs as for build, or directories to search for *.arch.")
     ],
+    *,
     format: Annotated[Format, typer.Option("--format", help="How to print diagnostics.")] = Format.TEXT,
-    network: NetworkOption = None,
-    ops: OpsOption = None,
-    limit: LimitOption = None,
+    options: FileOptions,
 ) -> None:
     """Report everything that is wrong with specs. Exits with 1 if anything is."""
     from archdsl.diagnostics.problems import Problems
@@ -47,7 +48,7 @@ def check(
     unbuilt: list[Unbuilt] = []
     checked = 0
     for spec in _spread(specs):
-        findings = _examined(request(spec, network, limits=limit, ops=ops))
+        findings = _examined(spec, options.request(spec))
         found.extend(findings.diagnostics)
         unbuilt.extend(findings.unbuilt)
         checked += 1
@@ -65,16 +66,15 @@ def _spread(arguments: Iterable[str]) -> Iterator[str]:
             yield argument
 
 
-def _examined(asked: Request) -> Findings:
+def _examined(shown: str, request: Request) -> Findings:
     from archdsl import compiler
     from archdsl.diagnostics.model import Diagnostic
 
-    reference = asked.reference
-    if isinstance(reference.spec, str) and Path(reference.spec).is_dir():
+    if isinstance(request.spec, str) and Path(request.spec).is_dir():
         help_ = "name a file, or a directory that holds some"
-        fault = Diagnostic("E001", f"there is no .arch file in {reference.shown}", help=help_)
+        fault = Diagnostic("E001", f"there is no .arch file in {shown}", help=help_)
         return compiler.Findings((fault,))
-    return compiler.examine(reference.spec, network=asked.network, limits=asked.limits, ops=asked.ops)
+    return compiler.examine(request)
 
 
 def _formatted(diagnostics: list[Diagnostic], checked: int, unbuilt: list[Unbuilt], format: Format) -> str:

@@ -10,23 +10,23 @@ import typer
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
-from .common import LimitOption, NetworkOption, SpecArgument, parse_limits, parse_spec
+from .options import FileOptions, SpecArgument, grouped
 from .output import say
 
 
+@grouped
 def new(
     base: SpecArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE.arch", help="The spec to write.")],
-    network: NetworkOption = None,
+    *,
+    options: FileOptions,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
-    limit: LimitOption = None,
 ) -> None:
     """Write a spec that extends another one and shows what can be changed."""
     from archdsl.boundary.files import write_atomically
     from archdsl.design.starting_spec import starting_spec
 
-    reference = parse_spec(base)
-    text = starting_spec(reference.spec, file, network=network or reference.network, limits=parse_limits(limit or ()))
+    text = starting_spec(options.request(base), file)
     if file.exists() and not force:
         raise ArchError(Diagnostic("E603", f"{file} is there already", help="`--force` replaces it"))
     write_atomically(file, text)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import InputOption, LimitOption, NetworkOption, OpsOption, SpecArgument, request
+from .options import FileOptions, InputOption, JsonOption, SpecArgument, grouped
 from .output import say, shown_table
 from .progress import progress
 
 if TYPE_CHECKING:
     from archdsl.design.solving import Budget, Candidate, Solution
+    from archdsl.request import Request
 
 _NUMBER = r"[0-9][0-9_]*(?:\.[0-9]+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
@@ -29,16 +30,34 @@ OpenOption = Annotated[
         help="NAME=? is sought, or one of NAME=8..512 (both included; 8..512:8 in steps); others are set as in stats.",
     ),
 ]
-ParamsOption = Annotated[str | None, typer.Option("--params", metavar="N", help="At most so many parameters: 25M.")]
-MacsOption = Annotated[str | None, typer.Option("--macs", metavar="N", help="At most so many MACs: 4.1G.")]
-MemoryOption = Annotated[str | None, typer.Option("--memory", metavar="N", help="At most so much memory: 24GiB.")]
-BatchOption = Annotated[
-    int | None, typer.Option("--batch", min=1, metavar="N", help="Examples that the memory is for; 1 without this.")
-]
-DtypeOption = Annotated[str | None, typer.Option("--dtype", metavar="NAME", help="float32, float16, bfloat16 ...")]
-OptimizerOption = Annotated[str | None, typer.Option("--optimizer", metavar="NAME", help="sgd, momentum, adam ...")]
-DeviceOption = Annotated[str | None, typer.Option("--device", metavar="NAME", help="Where it runs: cpu or cuda.")]
-InferenceOption = Annotated[bool, typer.Option("--inference", help="Memory of inference; of training without this.")]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOptions:
+    """What the network may count at most."""
+
+    params: Annotated[str | None, typer.Option("--params", metavar="N", help="At most so many parameters: 25M.")] = None
+    macs: Annotated[str | None, typer.Option("--macs", metavar="N", help="At most so many MACs: 4.1G.")] = None
+    memory: Annotated[str | None, typer.Option("--memory", metavar="N", help="At most so much memory: 24GiB.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class UseOptions:
+    """What the budget of memory is for."""
+
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, metavar="N", help="Examples that the memory is for; 1 without this.")
+    ] = None
+    dtype: Annotated[str | None, typer.Option("--dtype", metavar="NAME", help="float32, float16, bfloat16 ...")] = None
+    optimizer: Annotated[str | None, typer.Option("--optimizer", metavar="NAME", help="sgd, momentum, adam ...")] = None
+    device: Annotated[str | None, typer.Option("--device", metavar="NAME", help="Where it runs: cpu or cuda.")] = None
+    inference: Annotated[bool, typer.Option("--inference", help="Memory of inference; of training without this.")] = (
+        False
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Those that the command line has, as arguments of ``archdsl.solve``."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,59 +69,43 @@ class _Open:
     step: Fraction | None = None
 
 
+@grouped
 def solve(
     spec: SpecArgument,
+    *,
     set_: OpenOption = None,
-    params: ParamsOption = None,
-    macs: MacsOption = None,
-    memory: MemoryOption = None,
-    batch: BatchOption = None,
-    dtype: DtypeOption = None,
-    optimizer: OptimizerOption = None,
-    device: DeviceOption = None,
-    inference: InferenceOption = False,
+    budgets: BudgetOptions,
+    use: UseOptions,
     nearest: Annotated[bool, typer.Option("--nearest", help="Come as close as can be, from above too.")] = False,
     input: InputOption = None,
-    network: NetworkOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ops: OpsOption = None,
-    limit: LimitOption = None,
+    file: FileOptions,
+    as_json: JsonOption = False,
 ) -> None:
     """Find the largest value of a parameter, or of the input's size, whose network is within a budget."""
-    if params is None and macs is None and memory is None:
-        raise typer.BadParameter("give a budget: --params 25M, --macs 4.1G, --memory 24GiB")
-    use = {"batch": batch, "dtype": dtype, "optimizer": optimizer, "device": device, "inference": inference or None}
-    given: dict[str, Any] = {name: value for name, value in use.items() if value is not None}
-    if given and memory is None:
-        raise typer.BadParameter(f"--{next(iter(given))} is for --memory, which is not given")
+    _check_budgets(budgets, use)
     sought, settings = _open_parameter(set_ or ())
-    asked = request(spec, network, input, settings, limit, ops)
-    from archdsl.design import solving
-
+    request = file.request(spec, input, settings)
     with progress() as show:
-        found = solving.solve(
-            asked.reference.spec,
-            sought.name,
-            params=params,
-            macs=macs,
-            memory=memory,
-            **given,
-            between=sought.between,
-            step=sought.step,
-            nearest=nearest,
-            progress=show,
-            network=asked.network,
-            input=asked.input,
-            limits=asked.limits,
-            set_texts=asked.settings,
-            ops=asked.ops,
-        )
+        found = _solution(request, sought, {**asdict(budgets), **use.given(), "nearest": nearest, "progress": show})
     if as_json:
         import json
 
         say(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
     else:
         say(_text(found))
+
+
+def _check_budgets(budgets: BudgetOptions, use: UseOptions) -> None:
+    if budgets == BudgetOptions():
+        raise typer.BadParameter("give a budget: --params 25M, --macs 4.1G, --memory 24GiB")
+    if use.given() and budgets.memory is None:
+        raise typer.BadParameter(f"--{next(iter(use.given()))} is for --memory, which is not given")
+
+
+def _solution(request: Request, sought: _Open, arguments: dict[str, Any]) -> Solution:
+    from archdsl.design.solving import solve
+
+    return solve(request, sought.name, between=sought.between, step=sought.step, **arguments)
 
 
 def _open_parameter(texts: Iterable[str]) -> tuple[_Open, list[str]]:

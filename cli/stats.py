@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,12 +11,15 @@ import typer
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
-from .common import InputOption, LimitOption, NetworkOption, OpsOption, Request, SetOption, request
+from .options import FileOptions, InputOption, JsonOption, SetOption, grouped
 from .output import Form, say
 
 if TYPE_CHECKING:
+    from archdsl.request import Request
     from archdsl.views.stats import Stats
 
+    Asked = tuple[str, Request]
+    """A spec as it was named, and what is asked of it."""
 
 ColumnsOption = Annotated[
     str | None,
@@ -29,16 +33,6 @@ BatchForOption = Annotated[
     str | None,
     typer.Option("--batch-for", metavar="SIZE", help="Print the largest batch that fits in 24GiB, say."),
 ]
-BatchOption = Annotated[int | None, typer.Option("--batch", metavar="N", help="Examples in a batch, for memory: 1.")]
-DtypeOption = Annotated[
-    str | None, typer.Option("--dtype", metavar="NAME", help="For memory: float32, float16, bfloat16 ...")
-]
-OptimizerOption = Annotated[
-    str | None, typer.Option("--optimizer", metavar="NAME", help="For memory: sgd, momentum, adam ...")
-]
-DeviceOption = Annotated[
-    str | None, typer.Option("--device", metavar="NAME", help="For memory, where it trains: cpu or cuda.")
-]
 ExplainOption = Annotated[
     bool, typer.Option("--explain-cost", help="Print how each kind of op is counted, and what it adds up to.")
 ]
@@ -50,64 +44,85 @@ DepthOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryOptions:
+    """What the memory is for."""
+
+    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Examples in a batch, for memory: 1.")] = (
+        None
+    )
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", metavar="NAME", help="For memory: float32, float16, bfloat16 ...")
+    ] = None
+    optimizer: Annotated[
+        str | None, typer.Option("--optimizer", metavar="NAME", help="For memory: sgd, momentum, adam ...")
+    ] = None
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="For memory, where it trains: cpu or cuda.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that the command line has, as arguments of ``Stats``."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class FormOptions:
+    """How it is printed, where not as text."""
+
+    as_json: JsonOption = False
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False
+
+    def chosen(self) -> Form:
+        """The one that is asked for. Raises BadParameter where several are."""
+        wanted = ((Form.JSON, self.as_json), (Form.CSV, self.as_csv), (Form.MARKDOWN, self.as_markdown))
+        chosen = [form for form, is_chosen in wanted if is_chosen]
+        if len(chosen) > 1:
+            raise typer.BadParameter("choose one of --json, --csv and --markdown")
+        return chosen[0] if chosen else Form.TEXT
+
+
+@grouped
 def stats(
     specs: Annotated[
         list[str],
         typer.Argument(metavar="SPEC...", help="Paths, bundled names, PATH:NETWORK, or - for standard input."),
     ],
+    *,
     set_: SetOption = None,
     input: InputOption = None,
-    network: NetworkOption = None,
+    file: FileOptions,
     depth: DepthOption = None,
     columns: ColumnsOption = None,
-    batch: BatchOption = None,
-    dtype: DtypeOption = None,
-    optimizer: OptimizerOption = None,
-    device: DeviceOption = None,
+    memory: MemoryOptions,
     batch_for: BatchForOption = None,
     explain_cost: ExplainOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    forms: FormOptions,
     symbolic: SymbolicOption = None,
-    ops: OpsOption = None,
-    limit: LimitOption = None,
 ) -> None:
     """Show what networks are made of, side by side if several."""
-    form = _form(as_json, as_csv, as_markdown)
-    memory = {"batch": batch, "dtype": dtype, "optimizer": optimizer, "device": device}
-    settings = {name: value for name, value in memory.items() if value is not None}
+    form, use = forms.chosen(), memory.given()
     _refuse_together(
         {"--batch-for": batch_for is not None, "--explain-cost": explain_cost, "--symbolic": symbolic is not None},
-        {"--depth": depth is not None, "--columns": columns is not None, **{f"--{name}": True for name in settings}},
+        {"--depth": depth is not None, "--columns": columns is not None, **{f"--{name}": True for name in use}},
     )
-    asked = [request(spec, network, input, set_, limit, ops) for spec in specs]
+    asked = [(spec, file.request(spec, input, set_)) for spec in specs]
     if symbolic is not None:
         _show_formulas(asked, symbolic, form)
     elif batch_for is not None:
         from .batch_for import show_largest_batches
 
-        show_largest_batches(_analysed(asked, settings), batch_for, form)
+        show_largest_batches(_analysed(asked, use), batch_for, form)
     elif explain_cost:
         from .explain_cost import show_explained_costs
 
-        show_explained_costs(_analysed(asked, settings), form)
+        show_explained_costs(_analysed(asked, use), form)
     else:
-        _show_reports(asked, settings, _columns(columns), depth, form)
+        _show_reports(asked, use, _columns(columns), depth, form)
 
 
 # ---- what goes together --------------------------------------------------------------------------
-
-
-def _form(as_json: bool, as_csv: bool, as_markdown: bool) -> Form:
-    chosen = [
-        form
-        for form, is_chosen in ((Form.JSON, as_json), (Form.CSV, as_csv), (Form.MARKDOWN, as_markdown))
-        if is_chosen
-    ]
-    if len(chosen) > 1:
-        raise typer.BadParameter("choose one of --json, --csv and --markdown")
-    return chosen[0] if chosen else Form.TEXT
 
 
 _WITH_BATCH_FOR = frozenset({"--dtype", "--optimizer", "--device"})
@@ -139,7 +154,7 @@ def _columns(names: str | None) -> list[str]:
 
 
 def _show_reports(
-    asked: Sequence[Request], settings: dict[str, Any], columns: Sequence[str], depth: int | None, form: Form
+    asked: Sequence[Asked], use: dict[str, Any], columns: Sequence[str], depth: int | None, form: Form
 ) -> None:
     from archdsl.views.columns import DEFAULT_COLUMNS
 
@@ -150,9 +165,9 @@ def _show_reports(
         message = "several networks are compared by sections, which --depth 0 leaves out; deeper go --json and --csv"
         raise typer.BadParameter(message, param_hint="--depth")
     shown = list(columns or (reports.COMPARED_COLUMNS if is_comparison else DEFAULT_COLUMNS))
-    if settings and "memory" not in shown:
+    if use and "memory" not in shown:
         shown.append("memory")
-    found = [reports.Report(spec, stats, shown) for spec, stats in _analysed(asked, settings)]
+    found = [reports.Report(spec, stats, shown) for spec, stats in _analysed(asked, use)]
     if form is Form.JSON:
         say(reports.as_json(found, depth))
     elif form is Form.CSV:
@@ -161,7 +176,7 @@ def _show_reports(
         say(reports.as_tables(found, depth, markdown=form is Form.MARKDOWN))
 
 
-def _show_formulas(asked: Iterable[Request], variables: str, form: Form) -> None:
+def _show_formulas(asked: Iterable[Asked], variables: str, form: Form) -> None:
     from .symbolic import show_formulas
 
     if form in (Form.CSV, Form.MARKDOWN):
@@ -169,15 +184,15 @@ def _show_formulas(asked: Iterable[Request], variables: str, form: Form) -> None
     show_formulas(asked, variables, form is Form.JSON)
 
 
-def _analysed(asked: Iterable[Request], settings: dict[str, Any]) -> list[tuple[str, Stats]]:
+def _analysed(asked: Iterable[Asked], use: dict[str, Any]) -> list[tuple[str, Stats]]:
     """Each spec as it was named, and its figures. Raises ArchError with what is wrong with any of them."""
     from archdsl.views.stats import Stats
 
     found: list[tuple[str, Stats]] = []
     faults: list[Diagnostic] = []
-    for one in asked:
+    for spec, request in asked:
         try:
-            found.append((one.reference.shown, Stats(one.load(), **settings)))
+            found.append((spec, Stats(request.graph(), **use)))
         except ArchError as error:
             faults.extend(fault for fault in error.diagnostics if fault not in faults)
     if faults:

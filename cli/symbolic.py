@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .common import Request
 from .output import say
 from .progress import progress
 
 if TYPE_CHECKING:
     from archdsl.analysis.symbolic.formulas import Formula
     from archdsl.design.closed_forms import Formulas
+    from archdsl.request import Request
 
 
-def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> None:
+def show_formulas(asked: Iterable[tuple[str, Request]], variables: str, as_json: bool) -> None:
     """Prints the formulas of each spec in the variables, which commas separate. Raises ArchError and BadParameter."""
     names = [name.strip() for name in variables.split(",")]
     if not all(name.isidentifier() for name in names):
         raise typer.BadParameter(f"expected names such as classes,size, got {variables!r}", param_hint="--symbolic")
     with progress() as show:
-        found = [(one.reference.shown, _formulas(one, names, show)) for one in asked]
+        found = [(spec, _formulas(spec, request, names, show)) for spec, request in asked]
     if as_json:
         import json
 
@@ -31,19 +31,10 @@ def show_formulas(asked: Iterable[Request], variables: str, as_json: bool) -> No
         say("\n".join(_text(each) for _, each in found))
 
 
-def _formulas(asked: Request, names: Sequence[str], show: Callable[[str], None]) -> Formulas:
+def _formulas(spec: str, request: Request, names: Sequence[str], show: Callable[[str], None]) -> Formulas:
     from archdsl.design.closed_forms import formulas
 
-    return formulas(
-        asked.reference.spec,
-        names,
-        network=asked.network,
-        input=asked.input,
-        limits=asked.limits,
-        set_texts=asked.settings,
-        ops=asked.ops,
-        progress=lambda step: show(f"{asked.reference.shown}: {step}"),
-    )
+    return formulas(request, names, progress=lambda step: show(f"{spec}: {step}"))
 
 
 def _text(found: Formulas) -> str:

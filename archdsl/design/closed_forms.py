@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from archdsl.analysis.symbolic.fitting import FAR_REAL, FAR_WHOLE, GREATEST_REAL, Axis, NoFormulaError, fit
 from archdsl.analysis.symbolic.formulas import Formula, named, shown
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
-from archdsl.compiler import InputSize, Spec
-from archdsl.design.open_network import METRICS, OpenNetwork, Request, Variable, base_point
+from archdsl.design.open_network import METRICS, OpenNetwork, Variable, base_point, names_of
 from archdsl.diagnostics.problems import ArchError
+from archdsl.elaborate.finding import Spec
+from archdsl.elaborate.settings import InputSize
 from archdsl.extensions.user_ops import OpSource
+from archdsl.request import Request, asked
 
 WHOLE_STEPS = tuple(
     map(Fraction, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 56, 60, 64))
@@ -54,7 +56,7 @@ class Formulas:
 
 
 def formulas(
-    spec: Spec,
+    spec: Spec | Request,
     variables: str | Iterable[str],
     /,
     *,
@@ -80,8 +82,11 @@ def formulas(
     Raises ArchError: what ``load`` raises, E211 for a variable that has no value to start from, E409 for what is no
     variable, E803 where no formula is found.
     """
-    names = [name.strip() for name in variables.split(",")] if isinstance(variables, str) else list(variables)
-    request = Request(spec, network, input, limits, dict(set_texts or {}), tuple(ops), parameters)
+    request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
+    return _found(request, names_of(variables), progress)
+
+
+def _found(request: Request, names: Sequence[str], progress: Callable[[str], None]) -> Formulas:
     opened = OpenNetwork(request, names)
     if not opened.variables:
         raise opened.fault("E409", "formulas need a variable", "name one or more: `classes`, `size`")
@@ -89,10 +94,9 @@ def formulas(
         hint = f"a formula is sought from a value: give one with `--set {names[0]}=16` or `{names[0]}=16`"
         raise opened.fault("E211", f"`{opened.name}` needs the parameter `{names[0]}`", hint)
     nodes = max(MAX_NODES, 4 * len(opened.graph.nodes))
-    opened.request = replace(request, limits=replace(limits, nodes=min(limits.nodes, nodes)))
+    opened.request = request.within(replace(request.limits, nodes=min(request.limits.nodes, nodes)))
     axes = [_axis(opened, variable) for variable in opened.variables]
     found = {metric: _formula(opened, metric, axes, progress) for metric in METRICS}
-    assert opened.graph is not None
     base = {variable.name: variable.given(axis.base) for variable, axis in zip(opened.variables, axes, strict=True)}
     return Formulas(opened.graph.name, base, found["parameters"], found["macs"])
 

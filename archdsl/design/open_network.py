@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from archdsl.analysis.cost import cost
 from archdsl.analysis.memory import memory
 from archdsl.analysis.symbolic.formulas import exact
-from archdsl.base.limits import DEFAULT_LIMITS, Limits
-from archdsl.compiler import InputSize, Spec, choose_network, graph_of, load_module
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.help.faults import nearest
-from archdsl.extensions.user_ops import OpSource, UserOps
 from archdsl.graph.model import Graph
 from archdsl.language.bases import bases
+from archdsl.request import Request
 
 _NUMBER = re.compile(r"(?<![\w.])[0-9][0-9_]{0,9}(?:\.[0-9]{1,9})?(?![\w.])")
 _COMMENT = re.compile(r"#[^\n]*")
@@ -83,19 +81,6 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """Which network: the arguments of ``archdsl.load`` but for what is left open."""
-
-    spec: Spec
-    network: str | None = None
-    input: InputSize | None = None
-    limits: Limits = DEFAULT_LIMITS
-    set_texts: Mapping[str, str] = field(default_factory=dict)
-    ops: Sequence[OpSource] = ()
-    parameters: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Variable:
     """An open number: ``axes`` are the sizes of the input that it sets, none for a parameter of the network.
 
@@ -119,10 +104,7 @@ class OpenNetwork:
         """Raises ArchError E409 for names that are no numeric parameter and no size, and what loading raises."""
         self.request = request
         self.use = use
-        self._module = load_module(request.spec, request.limits)
-        declared = choose_network(self._module, request.network)
-        self._network = declared
-        self._ops = UserOps(request.ops)
+        declared = request.chosen
         self.name, self.span = declared.name.name, declared.name.span
         listed = [_name(name) for name in names]
         self.graph = self._declared(listed)
@@ -150,7 +132,7 @@ class OpenNetwork:
 
     def numbers(self) -> tuple[Fraction, ...]:
         """The different numbers that the spec writes, with the files it imports from, smallest first."""
-        modules = [self._module]
+        modules = [self.request.module]
         for module in modules:
             modules += [found for found, _ in module.imports.values() if found not in modules]
         texts = {module.source.text for module in modules}
@@ -170,25 +152,12 @@ class OpenNetwork:
                 sizes[axis], resized = int(point[variable.name]), True
             if not variable.axes:
                 settings[variable.name] = variable.given(point[variable.name])
-        return self._graph(settings, tuple(sizes) if resized else None)
-
-    def _graph(self, settings: Mapping[str, object], input: InputSize | None = None) -> Graph:
-        """The graph with further parameters or another input. Raises ArchError."""
-        request = self.request
-        return graph_of(
-            self._module,
-            self._network,
-            self._ops,
-            request.input if input is None else input,
-            request.limits,
-            {name: text for name, text in request.set_texts.items() if name not in settings},
-            {**request.parameters, **settings},
-        )
+        return self.request.varied(settings, tuple(sizes) if resized else None).graph()
 
     def _declared(self, names: Sequence[str]) -> Graph | None:
         """The graph when nobody sets the variables; None where the only one has no default."""
         try:
-            return self._graph({})
+            return self.request.graph()
         except ArchError as error:
             for diagnostic in error.diagnostics:
                 needed = diagnostic.span.text if diagnostic.span else None
@@ -224,7 +193,7 @@ class OpenNetwork:
         if name in self.request.set_texts or name in self.request.parameters or isinstance(value, str):
             return True
         try:
-            self._graph({name: value})
+            self.request.varied({name: value}).graph()
         except ArchError as error:
             return all(diagnostic.code != "E409" for diagnostic in error.diagnostics)
         return True
@@ -232,7 +201,7 @@ class OpenNetwork:
     def _undeclared(self, name: str) -> Variable:
         """A variable of a network that has no value for one of them: parameters, by what loading says to the name."""
         try:
-            self._graph({name: 1})
+            self.request.varied({name: 1}).graph()
         except ArchError as error:
             if any(d.code == "E409" and f"`{name}`" in d.message for d in error.diagnostics):
                 raise
@@ -258,7 +227,7 @@ class OpenNetwork:
 
     def _where_open(self, name: str) -> str:
         """Which of the networks that this one is built on leaves the parameter open."""
-        chain = [network for _, network in bases(self._module, self._network)]
+        chain = [network for _, network in bases(self.request.module, self.request.chosen)]
         bearers = (one.name.name for one in chain if any(p.name.name == name for p in one.parameters))
         return f"it is a parameter of `{next(bearers, self.name)}`, on which this network is built"
 
@@ -272,6 +241,13 @@ class OpenNetwork:
                         message = f"`{variable.name}` is named twice"
                     raise self.fault("E409", message, "name each number once")
                 seen[key] = variable.name
+
+
+def names_of(variables: object) -> list[str]:
+    """The names that a list or a text with commas has. Raises ArchError E409 for what is none."""
+    if isinstance(variables, str):
+        return [name.strip() for name in variables.split(",")]
+    return [_name(name) for name in (variables if isinstance(variables, Iterable) else [variables])]
 
 
 def _name(name: object) -> str:

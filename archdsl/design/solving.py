@@ -10,12 +10,14 @@ from typing import Any
 from archdsl.analysis.symbolic.formulas import Number, exact, named, plain, shown
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.boundary.units import bytes_of, count_of
-from archdsl.compiler import InputSize, Spec
-from archdsl.design.open_network import Counts, MemoryUse, OpenNetwork, Request, Variable
+from archdsl.design.open_network import Counts, MemoryUse, OpenNetwork, Variable
 from archdsl.design.searching import MAX_UNEVEN, Search
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
+from archdsl.elaborate.finding import Spec
+from archdsl.elaborate.settings import InputSize
 from archdsl.extensions.user_ops import OpSource
+from archdsl.request import Request, asked
 
 GREATEST = 2**24
 """Steps from the first value beyond which nothing is searched."""
@@ -111,7 +113,7 @@ class Solution:
 
 
 def solve(
-    spec: Spec,
+    spec: Spec | Request,
     variable: str,
     /,
     *,
@@ -149,7 +151,7 @@ def solve(
     Raises ArchError: what ``load`` raises, E409 for what is no variable or no range, E801 for amounts and uses that are
     none, E802 where no value was found that meets the budgets, or where none could miss them.
     """
-    request = Request(spec, network, input, limits, dict(set_texts or {}), tuple(ops), parameters)
+    request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
     use = MemoryUse(batch, dtype, not inference, optimizer, device)
     opened = OpenNetwork(request, [variable], use if memory is not None else None)
     if memory is None and use != MemoryUse():

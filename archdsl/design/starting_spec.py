@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent, wrap
 
-from archdsl.base.limits import DEFAULT_LIMITS, Limits
-from archdsl.compiler import Spec, choose_network, load, load_module
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.loading import LoadedModule
@@ -20,6 +18,7 @@ from archdsl.graph.model import Graph
 from archdsl.language import syntax
 from archdsl.language.bases import bases, open_parameters
 from archdsl.language.parser.tokens import lexicon
+from archdsl.request import Request
 from archdsl.zoo.citations import citation
 
 _WIDTH = 100
@@ -41,20 +40,19 @@ class _Parts:
     definitions: dict[str, tuple[LoadedModule, syntax.Definition]] = field(default_factory=dict)
 
 
-def starting_spec(base: Spec, target: Path, *, network: str | None = None, limits: Limits = DEFAULT_LIMITS) -> str:
-    """The text of a spec for ``target`` that extends ``base`` and changes nothing yet.
+def starting_spec(base: Request, target: Path) -> str:
+    """The text of a spec for ``target`` that extends the network of ``base`` and changes nothing yet.
 
     The base's input, its sections, and the blocks and functions that it uses stand in it as comments that say the same
     again: lines of code follow their ``#`` at once, a remark after a space. Raises ArchError: what loading the base
     raises, E603 where the target's name does not do.
     """
-    module = load_module(base, limits)
-    chosen = choose_network(module, network)
+    module, chosen = base.module, base.chosen
     name = _network_name(target, chosen.name.name)
     parts = _Parts()
     _gather(module, chosen, parts)
     if all(parameter.default is not None for parameter in parts.parameters.values()):
-        _drop_unused_blocks(parts, load(base, network=network, limits=limits))
+        _drop_unused_blocks(parts, base.graph())
     return _Writer(module, chosen, parts, target).text(name)
 
 

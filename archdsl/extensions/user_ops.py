@@ -162,9 +162,7 @@ class UserOps(Mapping[str, type[Op]]):
         self._ops: dict[str, type[Op]] = {}
         self._missing: set[str] = set()
         self._installed: list[EntryPoint] | None = None
-        if isinstance(sources, str | os.PathLike | type | ModuleType | Mapping) or not isinstance(sources, Iterable):
-            raise _unusable(_source_name(sources), "`ops` is a list", 'write `ops=["my_ops.py"]`')
-        for source in sources:
+        for source in sources_of(sources):
             for op in _ops_of(source):
                 self._add(op, _source_name(source))
 
@@ -207,6 +205,13 @@ class UserOps(Mapping[str, type[Op]]):
             self._add(op, shown)
             return True
         return False
+
+
+def sources_of(ops: Iterable[OpSource]) -> tuple[OpSource, ...]:
+    """The sources one by one, before any is imported. Raises ArchError E701 for what is no list."""
+    if isinstance(ops, str | bytes | os.PathLike | type | ModuleType | Mapping) or not isinstance(ops, Iterable):
+        raise _unusable(_source_name(ops), "`ops` is a list", 'write `ops=["my_ops.py"]`')
+    return tuple(ops)
 
 
 def _ops_of(source: OpSource) -> list[type[Op]]:

@@ -22,8 +22,8 @@ import archdsl
 from archdsl import compiler
 from archdsl.analysis.cost import cost
 from cli import build as build_command
-from cli import common
 from cli.main import execute
+from cli.spec_argument import parse_spec
 from tests.running import captured
 
 GOOD = """
@@ -161,8 +161,8 @@ class TestSpecs:
 
     def test_a_file_may_have_a_colon_in_its_name(self) -> None:
         Path("a:b").write_text(GOOD, encoding="utf-8")
-        assert common.parse_spec("a:b") == common.SpecReference("a:b", "a:b")
-        assert common.parse_spec("a:c") == common.SpecReference("a:c", "a", "c")
+        assert parse_spec("a:b") == ("a:b", None)
+        assert parse_spec("a:c") == ("a", "c")
 
     def test_bundled_names(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert Run(capsys, "stats", "resnet18", "--json").json()[0]["parameters"] == 11_689_512

@@ -10,6 +10,7 @@ import pytest
 
 import archdsl
 from archdsl.design.starting_spec import starting_spec
+from archdsl.request import Request
 from cli.main import execute
 
 SAMPLE = (
@@ -48,7 +49,7 @@ def without_marks(lines: list[str], which: list[range]) -> list[str]:
 
 @networks
 def test_it_changes_nothing(name: str, tmp_path: Path) -> None:
-    text = starting_spec(name, tmp_path / "mine.arch")
+    text = starting_spec(Request(name), tmp_path / "mine.arch")
     assert archdsl.load(text).digest() == archdsl.load(name).digest()
 
 
@@ -65,7 +66,7 @@ def test_the_command_that_it_names_finds_the_base(folder: Path) -> None:
 @networks
 def test_each_piece_says_what_the_base_says(name: str, tmp_path: Path) -> None:
     digest = archdsl.load(name).digest()
-    lines = starting_spec(name, tmp_path / "mine.arch").splitlines()
+    lines = starting_spec(Request(name), tmp_path / "mine.arch").splitlines()
     found = pieces(lines)
     outside = [piece for piece in found if not lines[piece.start].startswith(" ")]
     tried = 0
@@ -87,7 +88,7 @@ def test_each_piece_says_what_the_base_says(name: str, tmp_path: Path) -> None:
 
 
 def test_it_shows_what_there_is(tmp_path: Path) -> None:
-    text = starting_spec("resnet50", tmp_path / "my-net.arch")
+    text = starting_spec(Request("resnet50"), tmp_path / "my-net.arch")
     assert 'from "resnet50.arch" import resnet50\n' in text
     assert "network my_net extends resnet50 {" in text
     assert "classes = 1000" in text
@@ -100,7 +101,7 @@ def test_fixed_parameters_are_not_offered(tmp_path: Path) -> None:
     (tmp_path / "ten.arch").write_text(
         'from "densenet121.arch" import densenet121\nnetwork ten = densenet121(10)\n', encoding="utf-8"
     )
-    text = starting_spec(tmp_path / "ten.arch", tmp_path / "mine.arch")
+    text = starting_spec(Request(tmp_path / "ten.arch"), tmp_path / "mine.arch")
     assert "classes =" not in text
     assert "growth_rate = 32" in text
 
@@ -148,4 +149,4 @@ def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixt
 def test_a_local_file_of_the_bundled_name_is_not_taken_for_it(folder: Path) -> None:
     (folder / "resnet50.arch").write_text("network resnet50 { input 3x8x8\n relu }\n", encoding="utf-8")
     with pytest.raises(archdsl.ArchError, match="would be taken for the bundled one"):
-        starting_spec("resnet50", folder / "mine.arch")
+        starting_spec(Request("resnet50"), folder / "mine.arch")

@@ -32,11 +32,12 @@ ROOMS: dict[str, set[str]] = {
     "views": CHECKED | {"analysis"},
     "backends": CHECKED,
     "weights": CHECKED,
-    "compiler": COMPILED | {"analysis", "views", "backends", "weights"},
-    "design": COMPILED | {"zoo", "analysis", "compiler"},
-    "zoo": COMPILED | {"analysis", "compiler"},
-    "": COMPILED | {"compiler", "design"},
-    "cli": COMPILED | {"", "analysis", "compiler", "design", "views", "backends", "weights", "zoo"},
+    "request": COMPILED | {"analysis"},
+    "compiler": COMPILED | {"request", "views", "backends", "weights"},
+    "design": COMPILED | {"request", "zoo", "analysis"},
+    "zoo": COMPILED | {"analysis", "compiler", "request"},
+    "": COMPILED | {"request", "compiler", "design"},
+    "cli": COMPILED | {"", "analysis", "request", "compiler", "design", "views", "backends", "weights", "zoo"},
 }
 """Each room and the rooms it may import from; "" is ``archdsl/__init__.py``, the public names."""
 
