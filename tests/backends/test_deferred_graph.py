@@ -14,11 +14,18 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
+from archdsl.backends.torch.deferred_graph import EAGER_VARIABLE
 from archdsl.backends.torch.fx import to_graph_module
 from tests.backends.sample_networks import residual
 from tests.running import inputs_of
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without the variable, even where all tests are run with it."""
+    monkeypatch.delenv(EAGER_VARIABLE, raising=False)
 
 
 class Outer(nn.Module):
@@ -34,6 +41,7 @@ class Outer(nn.Module):
 
 
 def built() -> fx.GraphModule:
+    """Without a graph."""
     torch.manual_seed(0)
     module = to_graph_module(residual()).eval()
     assert not {"_graph", "_code"} & set(vars(module))
@@ -165,6 +173,41 @@ def test_nothing_is_left_of_the_stand_ins() -> None:
     assert not [name for name, value in vars(type(module)).items() if type(value).__name__ == "_GeneratesCode"]
 
 
+# ---- the switch that turns it off ----------------------------------------------------------------
+
+
+def eager(monkeypatch: pytest.MonkeyPatch) -> fx.GraphModule:
+    monkeypatch.setenv(EAGER_VARIABLE, "1")
+    torch.manual_seed(0)
+    return to_graph_module(residual()).eval()
+
+
+def test_graph_and_code_may_be_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module is then as torch makes it, with nothing of ours in its class."""
+    deferred, module = built(), eager(monkeypatch)
+    torchs = fx.GraphModule(deferred, copy.deepcopy(deferred.graph))
+    assert {"_graph", "_code"} <= vars(module).keys()
+    assert vars(type(module)).keys() == vars(type(torchs)).keys()
+    assert module.code == deferred.code
+    assert module.graph.owning_module is module
+    assert type(module).__name__ == type(deferred).__name__
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("use", USES_OF_A_GRAPH_MODULE)
+def test_a_module_with_a_graph_may_be_used_the_same_ways(use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = inputs_of(residual())
+    with torch.no_grad():
+        expected = built()(*inputs)
+        assert torch.equal(USES_OF_A_GRAPH_MODULE[use](eager(monkeypatch))(*inputs), expected)
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_other_values_do_not_turn_it_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EAGER_VARIABLE, value)
+    built()
+
+
 # ---- what a module that is dropped leaves behind -------------------------------------------------
 
 
@@ -182,11 +225,15 @@ def optimized(module: fx.GraphModule) -> fx.GraphModule:
 
 
 @pytest.mark.parametrize("use", [lambda module: module, run, copy.deepcopy, optimized])
-def test_weights_are_free_as_soon_as_the_module_is_dropped(use: Callable[[fx.GraphModule], fx.GraphModule]) -> None:
+@pytest.mark.parametrize("value", ["", "1"], ids=["deferred", "eager"])
+def test_weights_are_free_as_soon_as_the_module_is_dropped(
+    value: str, use: Callable[[fx.GraphModule], fx.GraphModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As with a module written in Python; fx's own wait until cycles are looked for."""
+    monkeypatch.setenv(EAGER_VARIABLE, value)
     gc.disable()
     try:
-        module = use(built())
+        module = use(to_graph_module(residual()))
         weights = [weakref.ref(parameter) for parameter in module.parameters()]
         del module
         assert weights

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from torch import Tensor, fx, nn
 
 import archdsl
+from archdsl.backends.torch.deferred_graph import EAGER_VARIABLE
 from archdsl.backends.torch.fx import to_graph_module
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph
@@ -29,6 +30,13 @@ from tests.graph.network_builder import NetworkBuilder
 from tests.ops.op_cases import CASES
 from tests.ops.op_strategies import Arguments
 from tests.running import each_sample, equal, inputs_of, load_python, seeded
+
+
+@pytest.fixture(params=["", "1"], ids=["deferred", "eager"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once with graphs made at first use, once with graphs made at once."""
+    monkeypatch.setenv(EAGER_VARIABLE, request.param)
+
 
 # ---- each op -------------------------------------------------------------------------------------
 
@@ -107,6 +115,7 @@ def test_what_decides_over_a_call_decides_over_all_of_it(kind: str, data: st.Dat
 # ---- the module tree -----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("both_ways")
 @each_sample
 def test_state_dict_is_the_graphs(sample: str) -> None:
     graph = SAMPLES[sample]()
@@ -115,6 +124,7 @@ def test_state_dict_is_the_graphs(sample: str) -> None:
     assert [(key, tuple(tensor.shape), str(tensor.dtype)) for key, tensor in state.items()] == expected
 
 
+@pytest.mark.usefixtures("both_ways")
 @each_sample
 def test_output_types_are_the_graphs(sample: str) -> None:
     graph = SAMPLES[sample]()
@@ -125,6 +135,7 @@ def test_output_types_are_the_graphs(sample: str) -> None:
     assert [tuple(tensor.shape) for tensor in tensors] == [(3, *sizes) for sizes in main]
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_nodes_carry_their_origin() -> None:
     module = to_graph_module(residual())
     node = next(node for node in module.graph.nodes if node.name == "layer2_0_downsample_0")
@@ -140,6 +151,7 @@ def test_nodes_carry_their_origin() -> None:
     assert type(module).__name__ == "residual"
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_shared_modules_are_one() -> None:
     graph = shared()
     module = to_graph_module(graph)
@@ -210,6 +222,7 @@ def test_overwriting_is_safe_after_each_producer(
 # ---- outputs -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_auxiliary_outputs_are_returned_in_training_alone() -> None:
     graph = auxiliary()
     module = to_graph_module(graph)
@@ -239,6 +252,7 @@ def test_eval_mode_takes_images_too_small_for_an_auxiliary_branch(made: Callable
     assert module(torch.randn(2, 3, 4, 4)).shape == (2, 4)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_several_outputs_come_by_name_and_inputs_go_by_name() -> None:
     graph = several_outputs()
     module = to_graph_module(graph)
@@ -258,6 +272,7 @@ def saved_and_loaded(module: fx.GraphModule) -> fx.GraphModule:
     return loaded
 
 
+@pytest.mark.usefixtures("both_ways")
 @each_sample
 @pytest.mark.parametrize(
     "copied",
@@ -277,6 +292,7 @@ def test_copies_are_equal_and_separate(sample: str, copied: Callable[[fx.GraphMo
     assert all(torch.equal(a, b) for a, b in zip(module.parameters(), before, strict=True))
 
 
+@pytest.mark.usefixtures("both_ways")
 @each_sample
 def test_symbolic_trace_gives_the_same_module(sample: str) -> None:
     graph = SAMPLES[sample]()
@@ -284,6 +300,7 @@ def test_symbolic_trace_gives_the_same_module(sample: str) -> None:
     assert equal(fx.symbolic_trace(module)(*inputs), module(*inputs))
 
 
+@pytest.mark.usefixtures("both_ways")
 @each_sample
 def test_export_takes_any_batch(sample: str) -> None:
     graph = SAMPLES[sample]()
@@ -325,6 +342,7 @@ def test_distributed_data_parallel_trains_it(tmp_path: Path) -> None:
         distributed.destroy_process_group()
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_other_batches_and_image_sizes() -> None:
     module = to_graph_module(residual()).eval()
     for batch, size in ((1, 32), (3, 48), (2, 33)):
@@ -334,6 +352,7 @@ def test_other_batches_and_image_sizes() -> None:
 # ---- how weights start ---------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_the_seed_decides_how_weights_start() -> None:
     graph = residual()
     states = []

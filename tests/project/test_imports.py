@@ -56,9 +56,10 @@ ON_DEMAND: dict[str, set[str]] = {
 
 BACKENDS: dict[str, set[str]] = {
     "layers": set(),
+    "torch_private": set(),
     "call_targets": {"layers"},
-    "torch": {"layers", "call_targets"},
-    "python": {"layers", "call_targets"},
+    "torch": {"layers", "call_targets", "torch_private"},
+    "python": {"layers", "call_targets", "torch_private"},
     "export": {"python"},
 }
 """Parts of ``archdsl.backends`` and the parts they may import from: a backend knows no other."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from archdsl.backends.torch_private import OUTPUT_PROJECTION
 from archdsl.graph.model import Graph
 from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.torch_call import ModuleCall, local_name
 
 _PATHS_WITH_OWN_START = frozenset({"scale", "prelu"})
 """Ops whose start is an argument of their construction."""
-_OUT_PROJ = "nn.modules.linear.NonDynamicallyQuantizableLinear"
-_SUBMODULES = {"out_proj": _OUT_PROJ}
+_SUBMODULES = {"out_proj": OUTPUT_PROJECTION}
 """Classes of modules inside an op's own, by name; those that are not named here are ``nn.Linear``."""
-_SUBCLASSES = frozenset({_OUT_PROJ, "CosineWindowAttention"})
+_SUBCLASSES = frozenset({OUTPUT_PROJECTION, "CosineWindowAttention"})
 """Classes whose base may have a rule too, which would take them first."""
 
 

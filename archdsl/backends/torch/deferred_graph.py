@@ -3,6 +3,7 @@ alive."""
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -10,64 +11,45 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from torch import fx, nn
-from typing_extensions import override
 
-_MADE_BY_RECOMPILE = ("forward", "_code", "_lineno_map", "_prologue_start")
-"""Attributes that ``recompile`` sets, of the module's own class or of the module."""
+from archdsl.backends.torch_private import (
+    CLASS_NAME,
+    GRAPH,
+    MADE_BY_RECOMPILE,
+    NEEDING_CODE,
+    WeaklyOwnedGraph,
+    own_attributes,
+)
 
-_NEEDING_CODE = ("__reduce__", "__reduce_package__", "__deepcopy__")
-"""Methods that read the module's attributes at once, instead of asking for each."""
-
-
-class WeaklyOwnedGraph(fx.Graph):
-    """A graph that does not keep its module alive.
-
-    fx's own graphs and modules hold each other, so that a module that nobody needs any more keeps its weights until
-    Python next looks for cycles: too late where networks are built one after another, on a GPU above all.
-    """
-
-    _owner: weakref.ref[fx.GraphModule] | None
-
-    @property
-    def _owning_module(self) -> fx.GraphModule | None:
-        """Where torch's Graph has its module, as an attribute."""
-        return self._owner() if self._owner is not None else None
-
-    @_owning_module.setter
-    def _owning_module(self, module: fx.GraphModule | None) -> None:
-        self._owner = weakref.ref(module) if module is not None else None
-
-    @override
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> fx.Graph:
-        copied = super().__deepcopy__(memo)
-        module = vars(copied).pop("_owning_module")
-        copied.__class__ = WeaklyOwnedGraph
-        copied.owning_module = module
-        return copied
+EAGER_VARIABLE = "ARCHDSL_EAGER"
+"""Set to 1 in the environment, it has graphs and their code made at once."""
 
 
 def empty_module(name: str) -> fx.GraphModule:
-    """A GraphModule without a graph, whose class has this name; it waits for ``defer_graph``."""
+    """A GraphModule without a graph, whose class has this name; it waits for ``give_graph``."""
     module = fx.GraphModule.__new__(fx.GraphModule)
     own_class: Any = type(module)
     with _without_code(own_class):
         module.__init__(nn.Module(), WeaklyOwnedGraph(), class_name=name)  # type: ignore[misc]
-    del vars(module)["_graph"]
-    vars(module)["_graphmodule_cls_name"] = name  # what unpickling names it
+    del own_attributes(module)[GRAPH]
+    own_attributes(module)[CLASS_NAME] = name
     return module
 
 
-def defer_graph(module: fx.GraphModule, make: Callable[[], fx.Graph]) -> None:
-    """``module.graph = make()``, when something first asks for the graph or for its code.
+def give_graph(module: fx.GraphModule, make: Callable[[], fx.Graph]) -> None:
+    """``module.graph = make()``, at once or when something first asks for the graph or for its code.
 
     A network of hundreds of nodes spends more time on its graph and on compiling a ``forward`` than on its modules, and
     nobody may need them: weights are loaded or counted first. A GraphModule has a class of its own, so stand-ins on
     that class see every access, torch.compile's, torch.export's and pickle's included. ``make`` must not hold the
     module.
     """
-    own_class: Any = type(module)
-    own_class._graph = _MakesGraph(module, make)
-    for name in (*_MADE_BY_RECOMPILE, *_NEEDING_CODE):
+    if os.environ.get(EAGER_VARIABLE) == "1":
+        module.graph = make()
+        return
+    own_class = type(module)
+    setattr(own_class, GRAPH, _MakesGraph(module, make))
+    for name in (*MADE_BY_RECOMPILE, *NEEDING_CODE):
         setattr(own_class, name, _GeneratesCode(module, name))
 
 
@@ -90,14 +72,14 @@ class _MakesGraph:
         self._lock = threading.Lock()
 
     def __get__(self, instance: object, owner: type) -> Any:
-        attributes = vars(_alive(self._module()))
+        attributes = own_attributes(_alive(self._module()))
         with self._lock:
             if self._make is not None:
                 graph = self._make()
                 graph.owning_module = self._module()
-                attributes.setdefault("_graph", graph)
+                attributes.setdefault(GRAPH, graph)
                 self._make = None
-        return attributes["_graph"]
+        return attributes[GRAPH]
 
 
 class _GeneratesCode:

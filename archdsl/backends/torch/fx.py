@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,9 +9,10 @@ import torch
 from torch import fx, nn
 
 from archdsl.backends.call_targets import resolve
-from archdsl.backends.torch.deferred_graph import WeaklyOwnedGraph, defer_graph, empty_module
+from archdsl.backends.torch.deferred_graph import empty_module, give_graph
 from archdsl.backends.torch.devices import usable_device
 from archdsl.backends.torch.module_tree import SELECT_OUTPUTS, FurnishedModules, furnish, gate
+from archdsl.backends.torch_private import WeaklyOwnedGraph, set_arguments
 from archdsl.base.collection import collection_paused
 from archdsl.base.source import Span
 from archdsl.graph.model import Graph, Node, Scope
@@ -26,12 +26,6 @@ from archdsl.ops.contract.torch_call import (
     TorchCall,
 )
 
-_set_args: Callable[[fx.Node, tuple[Any, ...]], None] = fx.Node.args.fset  # type: ignore[attr-defined]
-"""``node.args = ...`` without a look at the graph's index of nodes, which does not hang on arguments.
-
-``create_node`` takes arguments, too, but searches them for symbolic sizes. Either takes as long as all else.
-"""
-
 
 def to_graph_module(
     graph: Graph, *, init: bool = True, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
@@ -44,14 +38,15 @@ def to_graph_module(
 
     With ``init`` the weights start as the spec says, drawn from torch's global generator
     (``torch.manual_seed``); without it, large weights are left as the memory was, to be loaded into.
-    The fx graph and its code are made when something first asks for them, as the first call does.
+    The fx graph and its code are made when something first asks for them, as the first call does, or at once with
+    ``ARCHDSL_EAGER=1`` in the environment.
     ``node.meta`` carries path, section, span, tensor_type and nn_module_stack. Raises ArchError: E604 for a device that
     is not there, E606 for a name that torch or Python keep for themselves.
     """
     with collection_paused(ages=True):
         module = empty_module(graph.name)
         tree = furnish(graph, module, init=init, device=usable_device(device), dtype=dtype)
-        defer_graph(module, partial(_written, graph, tree))
+        give_graph(module, partial(_written, graph, tree))
         return module
 
 
@@ -123,7 +118,7 @@ class _Writing:
 
     def _node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> fx.Node:
         node = self._fx.create_node(op, target, name=name.replace(".", "_"))  # as torch would, by regular expressions
-        _set_args(node, args)
+        set_arguments(node, args)
         if kwargs:
             node.kwargs = kwargs
         return node

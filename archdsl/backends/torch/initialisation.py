@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archdsl.backends.torch_private import own_parameters
 from archdsl.ops.contract.base import ParameterSpec
 from archdsl.ops.contract.init import Initializer
 
@@ -43,12 +44,13 @@ def _reset_parameters_without(module: nn.Module, names: Iterable[str]) -> None:
     The stand-ins have their shapes (a bias's default depends on its weight's), cost nothing and
     take no random numbers.
     """
-    own = dict(module._parameters)
+    parameters = own_parameters(module)
+    own = dict(parameters)
     for name in names:
         parameter = own[name]
         if parameter is not None:
-            module._parameters[name] = nn.Parameter(torch.empty(parameter.shape, device="meta"))
+            parameters[name] = nn.Parameter(torch.empty(parameter.shape, device="meta"))
     try:
         module.reset_parameters()  # type: ignore[operator]
     finally:
-        module._parameters.update(own)
+        parameters.update(own)

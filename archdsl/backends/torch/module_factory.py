@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from itertools import chain
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from archdsl.backends import layers
 from archdsl.backends.call_targets import resolve
 from archdsl.backends.torch.initialisation import WITH_LARGE_WEIGHTS
+from archdsl.backends.torch_private import OWN_BY_EACH, own_attributes, own_buffers, own_parameters
 from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.contract.shapes import format_sizes
 from archdsl.ops.contract.torch_call import ModuleCall
@@ -32,8 +32,6 @@ _WITH_SUBMODULES = frozenset(
     {"layers.SelfAttention", "layers.WindowAttention", "layers.CosineWindowAttention", "layers.RelativeAttention"}
 )
 """Modules that are no prototypes, as copies would share submodules. Their ops say how each parameter starts."""
-_COPIED = (dict, set, OrderedDict)
-"""Types of attributes that modules must not share: parameters, buffers, hooks."""
 
 
 class ModuleFactory:
@@ -131,26 +129,27 @@ class _Prototype:
     """A module of which copies are made; it has no submodules."""
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
-        attributes = module.__dict__
+        attributes = own_attributes(module)
         large = isinstance(module, WITH_LARGE_WEIGHTS)
         self._class = type(module)
-        self._plain = {name: value for name, value in attributes.items() if type(value) not in _COPIED}
-        self._copied = [(name, value) for name, value in attributes.items() if type(value) in _COPIED]
+        self._plain = {name: value for name, value in attributes.items() if type(value) not in OWN_BY_EACH}
+        self._copied = [(name, value) for name, value in attributes.items() if type(value) in OWN_BY_EACH]
         self._parameters = [(name, _like(value, large, device)) for name, value in module.named_parameters()]
         self._buffers = [(n, tuple(value.shape), _like(value, False, device)) for n, value in module.named_buffers()]
 
     def copy(self, sizes: Mapping[str, int], specs: Mapping[str, ParameterSpec]) -> nn.Module:
         """A module like the prototype but for its sizes."""
         copy = self._class.__new__(self._class)
-        own = copy.__dict__
+        own = own_attributes(copy)
         own.update(self._plain)
         own.update(sizes)
         for name, value in self._copied:
             own[name] = value.copy()
+        parameters, buffers = own_parameters(copy), own_buffers(copy)
         for name, fresh in self._parameters:
-            own["_parameters"][name] = nn.Parameter(fresh(specs[name].shape))
+            parameters[name] = nn.Parameter(fresh(specs[name].shape))
         for name, shape, fresh in self._buffers:
-            own["_buffers"][name] = fresh(specs[name].shape if name in specs else shape)
+            buffers[name] = fresh(specs[name].shape if name in specs else shape)
         return copy
 
 

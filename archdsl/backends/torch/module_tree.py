@@ -14,6 +14,7 @@ from archdsl.backends.call_targets import call_of
 from archdsl.backends.layers import SelectOutputs, TrainingOnly
 from archdsl.backends.torch.initialisation import initialise, start
 from archdsl.backends.torch.module_factory import ModuleFactory
+from archdsl.backends.torch_private import own_modules, own_parameters
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused
@@ -136,9 +137,9 @@ class _Furnishing:
         """Put a module or parameter at the node's place."""
         container, name = self._container_of(node, node.module)
         if isinstance(value, nn.Module):
-            container._modules[name] = value
+            own_modules(container)[name] = value
         else:
-            container._parameters[name] = value
+            own_parameters(container)[name] = value
         self._standing[node.module] = type(value)
 
     def _container_of(self, node: Node, path: str) -> tuple[nn.Module, str]:
@@ -152,7 +153,7 @@ class _Furnishing:
         """The module that stands for a scope, put into its own container at the first node inside."""
         if path not in self._containers:
             container, own_name = self._container_of(node, path)
-            container._modules[own_name] = self._containers[path] = nn.Module()
+            own_modules(container)[own_name] = self._containers[path] = nn.Module()
         return self._containers[path]
 
     def _auxiliaries(self) -> None:
@@ -161,7 +162,7 @@ class _Furnishing:
         for node in graph.nodes:
             if node.id in auxiliary:
                 for source in node.inputs:
-                    if source not in auxiliary and gate(source) not in self._root._modules:
+                    if source not in auxiliary and gate(source) not in own_modules(self._root):
                         self._root.add_module(gate(source), TrainingOnly(*graph.nodes[source].type.sizes))
         if auxiliary_outputs := sum(output.auxiliary for output in graph.outputs):
             names = tuple(output.name for output in graph.outputs)
