@@ -10,6 +10,7 @@ import typer
 
 from archdsl.diagnostics.problems import ArchError
 
+from .options import JsonOption
 from .output import say
 
 if TYPE_CHECKING:
@@ -30,11 +31,9 @@ def list_specs(
     max_parameters: MaxParametersOption = None,
     max_macs: MaxMacsOption = None,
     since: SinceOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the bundled specs by family, with parameters, MACs, year and paper."""
-    from archdsl.zoo.index import summaries
-
     most_parameters, most_macs = _amount("--max-parameters", max_parameters), _amount("--max-macs", max_macs)
     found = [
         spec
@@ -51,6 +50,29 @@ def list_specs(
         say(json.dumps([asdict(spec) for spec in found], indent=2, ensure_ascii=False) + "\n")
     else:
         say(_table(found))
+
+
+def summaries() -> list[Summary]:
+    """Those of all bundled networks, by name: from the index unless a spec was edited since."""
+    from archdsl.zoo.index import indexed
+
+    found = indexed()
+    return computed_summaries() if found is None else found
+
+
+def computed_summaries() -> list[Summary]:
+    """The same, from the specs."""
+    from archdsl.analysis.cost import cost
+    from archdsl.request import Request
+    from archdsl.zoo.bundled import bundled
+    from archdsl.zoo.index import Summary
+
+    found = []
+    for name in bundled():
+        graph = Request(name).graph()
+        total = cost(graph)
+        found.append(Summary.of(name, graph.doc, total.parameters, total.macs))
+    return found
 
 
 def _matches(spec: Summary, patterns: Iterable[str]) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from archdsl.zoo.bundled import INDEX
-from archdsl.zoo.index import computed, index_text
+from archdsl.zoo.index import index_text
+from cli.list import computed_summaries
 
 FILE = Path(__file__).parent.parent / "specs" / INDEX
 
 if __name__ == "__main__":
-    FILE.write_text(index_text(computed()), encoding="utf-8")
+    FILE.write_text(index_text(computed_summaries()), encoding="utf-8")

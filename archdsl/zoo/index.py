@@ -1,7 +1,8 @@
 """What ``archdsl list`` says of each bundled network, from an index that is kept beside the specs.
 
 ``specs/index.json`` spares the elaboration of all of them. It holds the digest of the specs it was made from; where
-these have been edited since, everything is worked out anew. ``python -m tools.spec_index`` writes it.
+these have been edited since, it says nothing, and the command works everything out anew. ``python -m tools.spec_index``
+writes it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from archdsl.zoo.bundled import INDEX, bundled, bundled_file, bundled_paths
+from archdsl.zoo.bundled import INDEX, bundled_file, bundled_paths
+from archdsl.zoo.citations import citation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +28,20 @@ class Summary:
     year: int | None
     paper: str | None
 
+    @classmethod
+    def of(cls, name: str, comment: str, parameters: int, macs: int) -> Summary:
+        """Of a network with this comment and this size."""
+        said = citation(comment)
+        return cls(name, said.family, said.title, parameters, macs, said.year, said.paper)
 
-def summaries() -> list[Summary]:
-    """Those of all bundled networks, by name."""
+
+def indexed() -> list[Summary] | None:
+    """Those of all bundled networks, by name; None where the index is missing or the specs are others."""
     entry = bundled_file(INDEX)
     index = json.loads(entry.read_text(encoding="utf-8")) if entry else {}
-    if index.get("digest") == digest():
-        return [Summary(**fields) for fields in index["networks"]]
-    return computed()
-
-
-def computed() -> list[Summary]:
-    """The same, from the specs."""
-    return list(map(_summary, bundled()))
+    if index.get("digest") != digest():
+        return None
+    return [Summary(**fields) for fields in index["networks"]]
 
 
 def index_text(found: Iterable[Summary]) -> str:
@@ -56,13 +59,3 @@ def digest() -> str:
         found.update(path.encode())
         found.update(b"\0".join(entry.read_bytes().splitlines()))
     return found.hexdigest()
-
-
-def _summary(name: str) -> Summary:
-    from archdsl.analysis.cost import cost
-    from archdsl.compiler import load
-    from archdsl.zoo.citations import citation
-
-    graph = load(name)
-    total, said = cost(graph), citation(graph.doc)
-    return Summary(name, said.family, said.title, total.parameters, total.macs, said.year, said.paper)

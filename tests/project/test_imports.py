@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 
 FAULTS = {"base", "diagnostics", "boundary"}
 CHECKED = FAULTS | {"ops", "graph"}
-COMPILED = CHECKED | {"zoo.bundled", "language", "elaborate", "extensions"}
+COMPILED = CHECKED | {"zoo", "language", "elaborate", "extensions"}
 
 ROOMS: dict[str, set[str]] = {
     "base": set(),
-    "zoo.bundled": {"base"},
+    "zoo": {"base"},
     "diagnostics": {"base"},
     "boundary": {"base", "diagnostics"},
     "language": FAULTS,
@@ -28,16 +28,15 @@ ROOMS: dict[str, set[str]] = {
     "graph": FAULTS | {"ops"},
     "analysis": CHECKED,
     "extensions": CHECKED,
-    "elaborate": CHECKED | {"language", "zoo.bundled"},
+    "elaborate": CHECKED | {"language", "zoo"},
     "views": CHECKED | {"analysis"},
     "backends": CHECKED,
     "weights": CHECKED,
     "request": COMPILED | {"analysis"},
     "compiler": COMPILED | {"request", "views", "backends", "weights"},
-    "design": COMPILED | {"request", "zoo", "analysis"},
-    "zoo": COMPILED | {"analysis", "compiler", "request"},
+    "design": COMPILED | {"request", "analysis"},
     "": COMPILED | {"request", "compiler", "design"},
-    "cli": COMPILED | {"", "analysis", "request", "compiler", "design", "views", "backends", "weights", "zoo"},
+    "cli": COMPILED | {"", "analysis", "request", "compiler", "design", "views", "backends", "weights"},
 }
 """Each room and the rooms it may import from; "" is ``archdsl/__init__.py``, the public names."""
 
@@ -112,10 +111,8 @@ def targets(node: ast.Import | ast.ImportFrom, package: list[str]) -> Iterable[s
 
 
 def part(module: str) -> str:
-    """The room that a module below archdsl stands in: the longest of their names that it begins with."""
-    names = module.split(".")
-    prefixes = (".".join(names[:length]) for length in range(len(names), 0, -1))
-    return next((prefix for prefix in prefixes if prefix in ROOMS), "cli" if module == "__main__" else module)
+    """The room that a module below archdsl stands in."""
+    return "cli" if module == "__main__" else module.split(".")[0]
 
 
 @cache

@@ -6,17 +6,19 @@ import pytest
 
 from archdsl.zoo import index as spec_index
 from archdsl.zoo.bundled import bundled_file, bundled_paths
-from archdsl.zoo.index import computed, digest, index_text, summaries
+from archdsl.zoo.index import digest, index_text
+from cli import list as list_command
+from cli.list import computed_summaries, summaries
 from tools.spec_index import FILE
 
 
 def test_the_index_is_that_of_the_specs() -> None:
     """Otherwise: ``python -m tools.spec_index``."""
-    assert FILE.read_text(encoding="utf-8") == index_text(computed())
+    assert FILE.read_text(encoding="utf-8") == index_text(computed_summaries())
 
 
 def test_summaries_come_from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spec_index, "computed", lambda: pytest.fail("worked out anew"))
+    monkeypatch.setattr(list_command, "computed_summaries", lambda: pytest.fail("worked out anew"))
     assert len(summaries()) > 130
 
 
@@ -33,5 +35,5 @@ def test_other_specs_are_worked_out_anew(monkeypatch: pytest.MonkeyPatch, change
         monkeypatch.setattr(spec_index, "bundled_paths", lambda: paths[::-1])
     assert digest() != before
     made: list[object] = []
-    monkeypatch.setattr(spec_index, "computed", lambda: made)
+    monkeypatch.setattr(list_command, "computed_summaries", lambda: made)
     assert summaries() is made
