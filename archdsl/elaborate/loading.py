@@ -122,12 +122,13 @@ class ModuleLoader:
 
     def _parse(self, read: Callable[[], Source], location: Location | None) -> LoadedModule | None:
         try:
-            parsed = parse(read(), self.limits)
+            source = read()
         except ArchError as error:
-            for diagnostic in error.diagnostics:
-                self.problems.add(diagnostic)
+            self.problems.extend(error.diagnostics)
             return None
-        return self._resolve(LoadedModule(parsed.source, location, parsed))
+        parsed = parse(source, self.limits)
+        self.problems.extend(parsed.diagnostics)
+        return None if parsed.diagnostics else self._resolve(LoadedModule(source, location, parsed.module))
 
     def _resolve(self, module: LoadedModule) -> LoadedModule:
         places: dict[str, Span] = {}

@@ -24,6 +24,21 @@ def descendants(node: syntax.Node, *passed_over: type[syntax.Node]) -> Iterator[
             pending.extend(found)
 
 
+def outermost_bodies(node: syntax.Node) -> list[syntax.Body]:
+    """The bodies inside the node that stand in none of the others."""
+    found: list[syntax.Body] = []
+    pending: list[object] = [getattr(node, name) for name in field_names(node)]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, syntax.Body):
+            found.append(part)
+        elif isinstance(part, syntax.Node):
+            pending.extend(getattr(part, name) for name in field_names(part))
+        elif isinstance(part, tuple):
+            pending.extend(part)
+    return found
+
+
 def field_names(node: syntax.Node) -> tuple[str, ...]:
     """The fields that may hold further nodes."""
     kind: Any = type(node)

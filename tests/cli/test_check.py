@@ -109,4 +109,4 @@ class TestBasesThatAreNotBuilt:
 ])  # fmt: skip
 def test_a_wire_is_shown_as_it_is_written(path: str, written: str) -> None:
     assert wire(path) == written
-    parse(Source("net.arch", f"block b {{ {written} }}"))
+    assert not parse(Source("net.arch", f"block b {{ {written} }}")).diagnostics

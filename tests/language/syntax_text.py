@@ -37,6 +37,11 @@ def _fields(node: syntax.Node) -> Iterator[tuple[str, Any]]:
     return ((field.name, getattr(node, field.name)) for field in fields(node) if field.name != "span")
 
 
+def children(node: syntax.Node) -> list[syntax.Node]:
+    """The nodes right below one."""
+    return [child for _, value in _fields(node) for child in _nodes(value)]
+
+
 def _nodes(value: object) -> Iterator[syntax.Node]:
     """The nodes in a field: itself, or those in its tuples."""
     if isinstance(value, syntax.Node):

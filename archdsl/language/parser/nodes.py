@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isinf
 from typing import Any, NamedTuple
 
@@ -54,6 +55,16 @@ class NodeBuilder:
         """Reports labels right before conditionals: last, as a flow's own fault says it of those that are its steps."""
         for fault in self._labelled.values():
             self.problems.add(fault)
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        """Nothing is reported of what is made meanwhile."""
+        problems, labelled = self.problems, dict(self._labelled)
+        self.problems = Problems()
+        try:
+            yield
+        finally:
+            self.problems, self._labelled = problems, labelled
 
     # ---- files ----
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from typing_extensions import override
-
-from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Source
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.diagnostics.problems import Problems
+from archdsl.language.parser.automaton import Automaton
+from archdsl.language.parser.brackets import open_braces, open_brackets
+from archdsl.language.parser.giving_up import GivenUpError, SyntaxProblems
 from archdsl.language.parser.messages import (
     EXPRESSION,
     STARTERS,
@@ -23,11 +22,9 @@ from archdsl.language.parser.messages import (
     is_keyword,
     keyword_fault,
 )
-from archdsl.language.parser.tables import Tables
+from archdsl.language.parser.salvage import line_ended, open_bodies_closed
 from archdsl.language.parser.tokens import CLOSERS, END, FAULTS, MALFORMED, NEWLINE, OPENERS, UNKNOWN, Token, Tokenizer
-from archdsl.language.syntax import Body
 
-MAX_PROBLEMS = 20
 MAX_SKIPPED = 100_000
 """Tokens passed over, after all errors together; a text with more of them is not worth reading on."""
 
@@ -41,51 +38,38 @@ TAKES_EXPRESSION = frozenset({"INPUT", "OUTPUT", "ASSERT", "LET", "SEQ", "IF", "
 """Keywords behind which a colon is a slip, not a sign that a label was meant."""
 
 
-class GivenUpError(Exception):
-    """No use in reading on: the problems found so far are all."""
-
-
-class SyntaxProblems(Problems):
-    """Stops the parser when there are enough of them."""
-
-    @override
-    def add(self, diagnostic: Diagnostic) -> None:
-        super().add(diagnostic)
-        if len(self) >= MAX_PROBLEMS:
-            raise GivenUpError
-
-
 class Recovery:
     """Reports a token that does not fit and brings parser and tokens to a place from which to go on."""
 
-    def __init__(self, source: Source, tables: Tables, problems: SyntaxProblems, tokenizer: Tokenizer) -> None:
+    def __init__(self, source: Source, automaton: Automaton, problems: SyntaxProblems, tokenizer: Tokenizer) -> None:
         self.source = source
         self.text = source.text
-        self.tables = tables
+        self.automaton = automaton
+        self.values = automaton.values
         self.problems = problems
         self.tokenizer = tokenizer
         self.skipped = 0
 
-    def resume(self, token: Token, states: list[int], values: list[Any], tokens: Iterator[Token]) -> list[Token]:
+    def resume(self, token: Token, tokens: Iterator[Token]) -> list[Token]:
         """The tokens to go on with before the rest of ``tokens``; raises GivenUpError where there is no going on."""
-        mistake = self.mistake(token, states, values)
-        diagnostic, repaired = self._repaired(mistake, states, values)
+        mistake = self.mistake(token)
+        diagnostic, repaired = self._repaired(mistake)
         self.problems.add(diagnostic)
-        return self._skipped(token, states, values, tokens) if repaired is None else repaired
+        return self._skipped(token, tokens) if repaired is None else repaired
 
-    def mistake(self, token: Token, states: list[int], values: list[Any]) -> Mistake:
-        openers = open_brackets(values)
+    def mistake(self, token: Token) -> Mistake:
+        openers = open_brackets(self.values)
         return Mistake(
             self.source,
             token,
             self.tokenizer.before,
-            self._accepted(states),
+            self.automaton.accepted(),
             openers[-1] if openers else None,
         )
 
-    def mistake_in_string(self, token: Token, states: list[int], start: int) -> Mistake:
+    def mistake_in_string(self, token: Token, start: int) -> Mistake:
         """The same for an expression between braces, the first of which is right before ``start``."""
-        accepted = self._accepted(states)
+        accepted = self.automaton.accepted()
         if token.kind == END:
             token = Token("RBRACE", token.start, token.end + 1)
         if END in accepted:
@@ -93,36 +77,12 @@ class Recovery:
         brace = Token("LBRACE", start - 1, start)
         return Mistake(self.source, token, brace, accepted, brace)
 
-    # ---- what fits ----
-
-    def _accepted(self, states: list[int]) -> frozenset[str]:
-        terminals = [symbol for symbol in self.tables.moves[states[-1]] if symbol.isupper() or symbol == NEWLINE]
-        return frozenset(kind for kind in terminals if self._fits(states, kind))
-
-    def _fits(self, states: Sequence[int], *kinds: str) -> bool:
-        """Whether the parser would take these tokens one after another."""
-        trial = list(states)
-        return all(self._takes(trial, kind) for kind in kinds)
-
-    def _takes(self, states: list[int], kind: str) -> bool:
-        moves = self.tables.moves
-        while (move := moves[states[-1]].get(kind)) is not None:
-            if move >= 0:
-                states.append(move)
-                return True
-            rule = self.tables.rules[~move]
-            del states[-rule.size :]
-            states.append(moves[states[-1]][rule.origin])
-        return False
-
     # ---- small repairs ----
 
-    def _repaired(
-        self, mistake: Mistake, states: list[int], values: list[Any]
-    ) -> tuple[Diagnostic, list[Token] | None]:
+    def _repaired(self, mistake: Mistake) -> tuple[Diagnostic, list[Token] | None]:
         """What is wrong, and the tokens to read in place of the one that does not fit if that is no guess."""
         token, previous = mistake.token, mistake.previous
-        if token.kind == MALFORMED and self._fits(states, "NONE"):
+        if token.kind == MALFORMED and self.automaton.fits(self.automaton.height, "NONE"):
             return describe(mistake), self._as_number(mistake)
         if token.kind == UNKNOWN and mistake.text.isspace():
             return describe(mistake), []
@@ -130,8 +90,8 @@ class Recovery:
             as_wire = previous is not None and previous.kind == "AT"
             self.tokenizer.meaning = "NAME"
             return keyword_fault(self.source, token, as_wire=as_wire), [token._replace(kind="NAME")]
-        if self._was_meant_as_name(mistake, values):
-            return keyword_fault(self.source, values[-1], as_wire=False), self._renamed(token, states, values)
+        if self._was_meant_as_name(mistake):
+            return keyword_fault(self.source, self.values[-1], as_wire=False), self._renamed(token)
         return describe(mistake), self._with_brace(mistake)
 
     def _as_number(self, mistake: Mistake) -> list[Token]:
@@ -153,18 +113,19 @@ class Recovery:
             return "INT" not in accepted and (following in NAME_LIKE or following not in EXPRESSION - {"IN", "LBRACE"})
         return True
 
-    def _was_meant_as_name(self, mistake: Mistake, values: list[Any]) -> bool:
+    def _was_meant_as_name(self, mistake: Mistake) -> bool:
         """``head: linear(10)``: the keyword was read as one, but what follows shows what it is."""
-        keyword, kind = values[-1] if values else None, mistake.token.kind
+        keyword, kind = self.values[-1] if self.values else None, mistake.token.kind
         if type(keyword) is not Token or not is_keyword(keyword.kind):
             return False
         return kind == "ASSIGN" or (kind == "COLON" and keyword.kind not in TAKES_EXPRESSION)
 
-    def _renamed(self, token: Token, states: list[int], values: list[Any]) -> list[Token] | None:
-        if not self._fits(states[:-1], "NAME", token.kind):
+    def _renamed(self, token: Token) -> list[Token] | None:
+        keyword: Token = self.values[-1]
+        below = self.automaton.height - 1
+        if not self.automaton.fits(below, "NAME", token.kind):
             return None
-        states.pop()
-        keyword: Token = values.pop()
+        self.automaton.cut(below)
         return [keyword._replace(kind="NAME"), token]
 
     def _with_brace(self, mistake: Mistake) -> list[Token] | None:
@@ -181,12 +142,12 @@ class Recovery:
 
     # ---- skipping ----
 
-    def _skipped(self, token: Token, states: list[int], values: list[Any], tokens: Iterator[Token]) -> list[Token]:
+    def _skipped(self, token: Token, tokens: Iterator[Token]) -> list[Token]:
         """Passes over what is left of the statement, and takes what was read of it off the parser's stacks.
 
         The next statement begins a line, or a closing brace ends the body; brackets are passed over in pairs.
         """
-        passed = _Passed(self._closed_later(token, values))
+        passed = _Passed(self._closed_later(token))
         for current in chain([token], tokens):
             self._count_skipped()
             if current.kind == END:
@@ -194,7 +155,7 @@ class Recovery:
             if current is token and current.kind in FAULTS:
                 continue
             if not passed.open_here or (current.kind in STARTERS and not passed.braces):
-                fitting = self._fitting(current, states, values)
+                fitting = self._fitting(current)
                 if fitting is not None:
                     return fitting
             passed.step_over(current.kind)
@@ -205,13 +166,13 @@ class Recovery:
         if self.skipped > MAX_SKIPPED:
             raise GivenUpError
 
-    def _closed_later(self, token: Token, values: list[Any]) -> list[str]:
+    def _closed_later(self, token: Token) -> list[str]:
         """The brackets of this statement that are open, if they are closed further on; else they never are."""
-        kinds = [bracket.kind for bracket in open_brackets(values)]
+        kinds = [bracket.kind for bracket in open_brackets(self.values)]
         inner = kinds[len(kinds) - kinds[::-1].index("LBRACE") :] if "LBRACE" in kinds else kinds
         if not inner:
             return []
-        edge = indentation(self.text, open_brackets(values)[-len(inner)].start)
+        edge = indentation(self.text, open_brackets(self.values)[-len(inner)].start)
         passed = _Passed(inner)
         for ahead in Tokenizer(self.text, token.start):
             self._count_skipped()
@@ -228,7 +189,7 @@ class Recovery:
             return False
         return token.kind in STARTERS or column(self.text, token.start) <= edge
 
-    def _fitting(self, token: Token, states: list[int], values: list[Any]) -> list[Token] | None:
+    def _fitting(self, token: Token) -> list[Token] | None:
         """The tokens to go on with if ``token`` ends a body or begins a statement around the place of the error."""
         if token.kind == "RBRACE":
             lead: list[Token] = []
@@ -240,25 +201,37 @@ class Recovery:
             token = token._replace(kind="NAME")
         # a statement may begin with a fault of its own
         kind = "NAME" if token.kind in FAULTS else token.kind
-        for height in range(len(states), 0, -1):
-            is_first = height == 1 or (type(values[height - 2]) is Token and values[height - 2].kind == "LBRACE")
+        for height in range(self.automaton.height, 0, -1):
+            is_first = height == 1 or _is_brace(self.values[height - 2])
             found = [token] if is_first else [*lead, token]
-            if lead and self._leaves_braces(token, values[height - 1 :]):
+            if lead and self._leaves_braces(token, self.values[height - 1 :]):
                 return None
-            if self._fits(states[:height], *(each.kind for each in found[:-1]), kind):
-                del states[height:], values[height - 1 :]
-                self._correct_brackets(token, values)
+            if self.automaton.fits(height, *(each.kind for each in found[:-1]), kind):
+                found = self._cut_back(height, found, kind)
+                self._correct_brackets(token)
                 return found
         return None
 
+    def _cut_back(self, height: int, found: list[Token], kind: str) -> list[Token]:
+        """Takes off what stands above, but for bodies that were left open: those end. Gives the tokens to go on with.
+
+        The last of them counts as one of that kind.
+        """
+        if open_braces(self.values[height - 1 :]):
+            open_bodies_closed(self.automaton, self.tokenizer.read_to, height)
+            if line_ended(self.automaton, Token(NEWLINE, found[-1].start, found[-1].start), kind, height):
+                return found[-1:]
+        self.automaton.cut(height)
+        return found
+
     def _leaves_braces(self, token: Token, popped: list[Any]) -> bool:
         """Whether going on at the token would leave a body that it stands in, by its indentation."""
-        braces = [bracket for bracket in open_brackets(popped) if bracket.kind == "LBRACE"]
-        return any(column(self.text, token.start) > indentation(self.text, brace.start) for brace in braces)
+        at = column(self.text, token.start)
+        return any(at > indentation(self.text, brace.start) for brace in open_braces(popped))
 
-    def _correct_brackets(self, token: Token, values: list[Any]) -> None:
+    def _correct_brackets(self, token: Token) -> None:
         """The tokenizer has passed ``token`` already, so that its bracket counts as well."""
-        self.tokenizer.brackets[:] = open_brackets(values)
+        self.tokenizer.brackets[:] = open_brackets(self.values)
         if token.kind in OPENERS:
             self.tokenizer.brackets.append(token)
         elif token.kind in CLOSERS:
@@ -285,33 +258,5 @@ class _Passed:
             self.open_here.pop()
 
 
-def open_brackets(values: list[Any]) -> list[Token]:
-    """The brackets on the parser's stack, or a part of it, that wait for their end; one just read may have its own."""
-    found: list[Token] = []
-    for value in values:
-        if type(value) is Token and value.kind in OPENERS:
-            found.append(value)
-        elif type(value) is Token and value.kind in CLOSERS and found:
-            found.pop()
-    return found
-
-
-def nesting(values: list[Any]) -> int:
-    """How deep the parser is in brackets, conditionals, powers and prefix operators."""
-    return sum(_nests(value, values[place - 1] if place else None) for place, value in enumerate(values))
-
-
-def _nests(value: Any, before: Any) -> bool:
-    if type(value) is not Token:
-        return False
-    if value.kind == "MINUS":
-        return before is None or type(before) is Token
-    if value.kind == "ELSE":
-        return not isinstance(before, Body | list)
-    return value.kind in OPENERS or value.kind in ("NOT", "POWER")
-
-
-def nesting_fault(source: Source, token: Token, limit: int) -> Diagnostic:
-    """E502"""
-    help = (how_to_raise("nesting", limit),)
-    return Diagnostic("E502", f"this nests deeper than {limit} levels", token.span(source), help=help)
+def _is_brace(value: object) -> bool:
+    return type(value) is Token and value.kind == "LBRACE"

@@ -123,6 +123,13 @@ class Tokenizer:
             if kind == END:
                 return
 
+    @property
+    def read_to(self) -> int:
+        """Where the token before the one given last ends, but for a line's end."""
+        if self.before is None:
+            return self.start
+        return self.before.start if self.before.kind == NEWLINE else self.before.end
+
     def _is_name(self, kind: str, previous: str, end: int) -> bool:
         """Whether a keyword, or an `x`, is a name where it stands."""
         if kind == "TIMES":
