@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
-from .output import Form, say
+from .output import Form, drawn, say
 
 if TYPE_CHECKING:
     from archdsl.views.stats import Stats
@@ -35,7 +35,7 @@ def show_largest_batches(analysed: Iterable[tuple[str, Stats]], budget: str, for
     size = bytes_of(budget)
     found = [_largest(spec, stats, size) for spec, stats in analysed]
     if form is not Form.TEXT or any(one.batch for one in found):
-        say(_shown(found, budget, size, form))
+        say(_fitting_batches(found, budget, size, form))
     named = [replace(fault, message=f"{one.spec}: {fault.message}") for one in found for fault in one.faults]
     if named:
         raise ArchError(named if len(found) > 1 else found[0].faults)
@@ -51,19 +51,22 @@ def _largest(spec: str, stats: Stats, size: int) -> _Found:
     return _Found(spec, stats, batch)
 
 
-def _shown(found: Sequence[_Found], budget: str, size: int, form: Form) -> str:
+def _fitting_batches(found: Sequence[_Found], budget: str, size: int, form: Form) -> str:
     if form is Form.TEXT:
         return "".join(f"{one.spec}: batch {one.batch:,} fits in {budget}\n" for one in found if one.batch)
     rows = [_data(one, size) for one in found]
     if form is Form.JSON:
-        import json
+        from archdsl.views.json_form import json_text
 
-        return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-    from archdsl.views.text_tables import Column, csv_table, markdown_table
+        return json_text(rows)
+    titles, cells = list(rows[0]), [["" if value is None else str(value) for value in row.values()] for row in rows]
+    if form is Form.CSV:
+        from archdsl.views.csv_form import csv_table
 
-    columns = [Column(name, right=name in ("batch", "bytes")) for name in rows[0]]
-    cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
-    return csv_table(columns, cells) if form is Form.CSV else markdown_table(columns, cells)
+        return csv_table(titles, cells)
+    from archdsl.views.tables import Table, TableColumn
+
+    return drawn(form, Table([TableColumn(title, right=title in ("batch", "bytes")) for title in titles], cells))
 
 
 def _data(one: _Found, size: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -148,14 +149,14 @@ def _imported(graph: Graph, output: Path) -> list[str]:
 
 
 def _summary(graph: Graph, device: Device, timer: _Timer, output: Path | None) -> str:
-    from archdsl.views.report import totals
-    from archdsl.views.stats import Stats
+    from archdsl.views.analyses import Analyses
+    from archdsl.views.text_form import totals_text
+    from archdsl.views.totals import total_lines
 
     settings = ", ".join(f"{name} = {value}" for name, value in graph.settings.items())
     times = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in timer.seconds.items())
-    lines = [*totals(Stats(graph)), ("device", device.value), ("time", times)]
+    lines = [*total_lines(Analyses(graph)), ("device", device.value), ("time", times)]
     if output is not None:
         lines.append(("wrote", f"{output} ({output.stat().st_size:,} bytes)"))
         lines += [("imports", text) for text in _imported(graph, output)]
-    width = max(len(name) for name, _ in lines)
-    return f"{graph.name}({settings})\n" + "".join(f"  {name:<{width}}  {value}\n" for name, value in lines)
+    return f"{graph.name}({settings})\n{indent(totals_text(lines), '  ')}"

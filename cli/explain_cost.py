@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .output import Form, say, shown_table, shown_totals
+from .output import Form, drawn, say
 
 if TYPE_CHECKING:
     from archdsl.views.stats import Stats
-    from archdsl.views.text_tables import Column
+    from archdsl.views.tables import Table
 
 
 def show_explained_costs(analysed: Sequence[tuple[str, Stats]], form: Form) -> None:
     """Prints each kind of op with its formula and what it comes to, in evaluation and in a training step."""
     if form is Form.JSON:
-        import json
+        from archdsl.views.json_form import json_text
 
-        say(json.dumps([_data(spec, stats) for spec, stats in analysed], indent=2, ensure_ascii=False) + "\n")
+        say(json_text([_data(spec, stats) for spec, stats in analysed]))
     elif form is Form.CSV:
         say(_csv(analysed))
     else:
@@ -33,41 +33,36 @@ def _data(spec: str, stats: Stats) -> dict[str, Any]:
 
 def _csv(analysed: Sequence[tuple[str, Stats]]) -> str:
     from archdsl.views.cost_formulas import ExplainedCost, explained
-    from archdsl.views.text_tables import Column, csv_table
+    from archdsl.views.csv_form import csv_table
 
     rows = [[spec, *map(str, row)] for spec, stats in analysed for row in explained(stats)]
-    return csv_table([Column(name) for name in ("spec", *ExplainedCost._fields)], rows)
+    return csv_table(["spec", *ExplainedCost._fields], rows)
 
 
 def _text(spec: str, stats: Stats, form: Form) -> str:
-    from archdsl.views.report import totals_markdown
-    from archdsl.views.text_tables import markdown_table
-
-    columns, rows = _table(stats)
+    table = _table(stats)
     totals = [
         ("network", spec),
         ("MACs", f"{stats.macs:,} forward, {stats.training_macs:,} for a training step"),
         ("FLOPs (2 x MACs)", f"{stats.flops:,} forward, {2 * stats.training_macs:,} for a training step"),
     ]
-    if len(columns) > 4:
+    if "auxiliary uses" in table.titles:
         totals.append(("auxiliary uses", "in training steps only; MACs of the table are without them"))
-    if form is Form.MARKDOWN:
-        return markdown_table(columns, rows) + "\n" + totals_markdown(totals)
-    return shown_table(columns, rows) + "\n" + shown_totals(totals)
+    return drawn(form, table, totals)
 
 
-def _table(stats: Stats) -> tuple[list[Column], list[list[str]]]:
+def _table(stats: Stats) -> Table:
     """A line for each kind of op; with a column for uses in auxiliary branches where there are some."""
     from archdsl.views.cost_formulas import explained
-    from archdsl.views.text_tables import Column
+    from archdsl.views.tables import Table, TableColumn
 
     found = explained(stats)
     has_auxiliary = any(row.auxiliary_uses for row in found)
-    auxiliary = [Column("auxiliary uses", right=True)] if has_auxiliary else []
-    formula = Column("formula of one use", is_formula=True)
-    columns = [Column("op"), Column("uses", right=True), *auxiliary, Column("MACs", right=True), formula]
+    auxiliary = [TableColumn("auxiliary uses", right=True)] if has_auxiliary else []
+    formula = TableColumn("formula of one use", is_formula=True)
+    columns = [TableColumn("op"), TableColumn("uses", right=True), *auxiliary, TableColumn("MACs", right=True), formula]
     rows = []
     for row in found:
         uses = [f"{row.uses:,}", *([f"{row.auxiliary_uses:,}"] if has_auxiliary else [])]
         rows.append([row.op, *uses, f"{row.macs:,}", row.formula])
-    return columns, rows
+    return Table(columns, rows)

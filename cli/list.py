@@ -45,9 +45,9 @@ def list_specs(
     ]
     found.sort(key=lambda spec: (spec.family.lower(), spec.macs))
     if as_json:
-        import json
+        from archdsl.views.json_form import json_text
 
-        say(json.dumps([asdict(spec) for spec in found], indent=2, ensure_ascii=False) + "\n")
+        say(json_text([asdict(spec) for spec in found]))
     else:
         say(_table(found))
 
@@ -93,15 +93,16 @@ def _amount(option: str, text: str | None) -> float:
 
 
 def _table(found: Iterable[Summary]) -> str:
-    from archdsl.views.text_tables import Column, text_table
+    from archdsl.views.tables import Table, TableColumn
+    from archdsl.views.text_form import text_table
 
     columns = [
-        Column("family"),
-        Column("name"),
-        Column("parameters", right=True),
-        Column("MACs", right=True),
-        Column("year", right=True),
-        Column("paper"),
+        TableColumn("family"),
+        TableColumn("name"),
+        TableColumn("parameters", right=True),
+        TableColumn("MACs", right=True),
+        TableColumn("year", right=True),
+        TableColumn("paper"),
     ]
     rows, before = [], None
     for spec in found:
@@ -109,4 +110,4 @@ def _table(found: Iterable[Summary]) -> str:
         year, paper = str(spec.year or ""), spec.paper or ""
         rows.append([family, spec.name, f"{spec.parameters:,}", f"{spec.macs:,}", year, paper])
         before = spec.family
-    return text_table(columns, rows)
+    return text_table(Table(columns, rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from archdsl.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
-    from archdsl.views.text_tables import Cells, Column
+    from archdsl.views.tables import Table, Totals
 
 _NARROWEST = 20
 """Characters of a line that is printed into, however narrow the terminal is."""
@@ -87,23 +87,32 @@ def coloured(stream: TextIO | None = None) -> bool:
     return on_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
-def shown_table(columns: Sequence[Column], rows: Cells) -> str:
+def drawn(form: Form, table: Table, totals: Totals = ()) -> str:
+    """A table and the totals below it, for stdout: as Markdown if that is asked for, else as text."""
+    if form is Form.MARKDOWN:
+        from archdsl.views.markdown_form import markdown_table, totals_markdown
+
+        return markdown_table(table) + (f"\n{totals_markdown(totals)}" if totals else "")
+    return shown_table(table) + (f"\n{_shown_totals(totals)}" if totals else "")
+
+
+def shown_table(table: Table) -> str:
     """The table for stdout: made to fit where a person looks at it, whole otherwise."""
     from archdsl.views.fitted_tables import fitted_table
-    from archdsl.views.text_tables import text_table
+    from archdsl.views.text_form import text_table
 
     width = terminal_width()
     if width is None:
-        return text_table(columns, rows)
+        return text_table(table)
     rule, ellipsis = ("─", "…") if can_show("─…", sys.stdout) else ("-", "~")
-    return fitted_table(columns, rows, width, rule=rule, ellipsis=ellipsis, heading=_bold if coloured() else str)
+    return fitted_table(table, width, rule=rule, ellipsis=ellipsis, heading=_bold if coloured() else str)
 
 
-def shown_totals(lines: Sequence[tuple[str, str]]) -> str:
+def _shown_totals(totals: Totals) -> str:
     """Names and values for stdout, a line each; broken where a person looks at it and it is too long."""
-    from archdsl.views.report import totals_text
+    from archdsl.views.text_form import totals_text
 
-    return totals_text(lines, terminal_width())
+    return totals_text(totals, terminal_width())
 
 
 def can_show(text: str, stream: TextIO) -> bool:

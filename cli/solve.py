@@ -88,9 +88,9 @@ def solve(
     with progress() as show:
         found = _solution(request, sought, {**asdict(budgets), **use.given(), "nearest": nearest, "progress": show})
     if as_json:
-        import json
+        from archdsl.views.json_form import json_text
 
-        say(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
+        say(json_text(found.as_json()))
     else:
         say(_text(found))
 
@@ -136,17 +136,21 @@ def _open_parameter(texts: Iterable[str]) -> tuple[_Open, list[str]]:
 
 def _text(found: Solution) -> str:
     from archdsl.analysis.symbolic.formulas import named
-    from archdsl.views.text_tables import Column
+    from archdsl.views.tables import Table, TableColumn
 
     budgets = " and ".join(f"{budget.limit:,} {named(budget.metric)}" for budget in found.budgets)
     what = f"comes closest to {budgets}" if found.nearest else f"is the largest {_largest(found)} within {budgets}"
-    columns = [Column(found.variable, right=True), Column("parameters", right=True), Column("MACs", right=True)]
+    columns = [
+        TableColumn(found.variable, right=True),
+        TableColumn("parameters", right=True),
+        TableColumn("MACs", right=True),
+    ]
     if found.found.counts.memory is not None:
-        columns.append(Column("bytes", right=True))
-    columns += [Column(f"of the {named(budget.metric)}", right=True) for budget in found.budgets]
+        columns.append(TableColumn("bytes", right=True))
+    columns += [TableColumn(f"of the {named(budget.metric)}", right=True) for budget in found.budgets]
     rows = [_cells(one, found.budgets) for one in (found.found, found.above) if one is not None]
     remarks = "".join(f"{line}\n" for line in _remarks(found))
-    return f"{found.variable} = {found.value:_} {what}\n\n{shown_table(columns, rows)}\n{remarks}"
+    return f"{found.variable} = {found.value:_} {what}\n\n{shown_table(Table(columns, rows))}\n{remarks}"
 
 
 def _cells(one: Candidate, budgets: Iterable[Budget]) -> list[str]:

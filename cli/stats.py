@@ -12,7 +12,7 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
 from .options import FileOptions, InputOption, JsonOption, SetOption, grouped
-from .output import Form, say
+from .output import Form, drawn, say
 
 if TYPE_CHECKING:
     from archdsl.request import Request
@@ -157,23 +157,37 @@ def _show_reports(
     asked: Sequence[Asked], use: dict[str, Any], columns: Sequence[str], depth: int | None, form: Form
 ) -> None:
     from archdsl.views.columns import DEFAULT_COLUMNS
-
-    from . import reports
+    from archdsl.views.comparison import COMPARED_COLUMNS
 
     is_comparison = len(asked) > 1 and form in (Form.TEXT, Form.MARKDOWN)
     if is_comparison and depth is not None and depth > 1:
         message = "several networks are compared by sections, which --depth 0 leaves out; deeper go --json and --csv"
         raise typer.BadParameter(message, param_hint="--depth")
-    shown = list(columns or (reports.COMPARED_COLUMNS if is_comparison else DEFAULT_COLUMNS))
+    shown = list(columns or (COMPARED_COLUMNS if is_comparison else DEFAULT_COLUMNS))
     if use and "memory" not in shown:
         shown.append("memory")
-    found = [reports.Report(spec, stats, shown) for spec, stats in _analysed(asked, use)]
+    say(_report(_analysed(asked, use), shown, depth, form))
+
+
+def _report(networks: Sequence[tuple[str, Stats]], columns: Sequence[str], depth: int | None, form: Form) -> str:
+    """Networks as data; else the tree of one with its totals, or several side by side."""
     if form is Form.JSON:
-        say(reports.as_json(found, depth))
-    elif form is Form.CSV:
-        say(reports.as_csv(found, depth))
-    else:
-        say(reports.as_tables(found, depth, markdown=form is Form.MARKDOWN))
+        from archdsl.views.network_data import networks_json
+
+        return networks_json(networks, columns, depth)
+    if form is Form.CSV:
+        from archdsl.views.network_data import networks_csv
+
+        return networks_csv(networks, columns, depth)
+    if len(networks) > 1:
+        from archdsl.views.comparison import compared
+
+        return drawn(form, compared(networks, columns, with_sections=depth != 0).table())
+    from archdsl.views.totals import total_lines
+    from archdsl.views.tree_table import tree_table
+
+    ((_, stats),) = networks
+    return drawn(form, tree_table(stats, columns, depth), total_lines(stats, columns))
 
 
 def _show_formulas(asked: Iterable[Asked], variables: str, form: Form) -> None:

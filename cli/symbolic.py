@@ -24,9 +24,9 @@ def show_formulas(asked: Iterable[tuple[str, Request]], variables: str, as_json:
     with progress() as show:
         found = [(spec, _formulas(spec, request, names, show)) for spec, request in asked]
     if as_json:
-        import json
+        from archdsl.views.json_form import json_text
 
-        say(json.dumps([{"spec": spec, **each.as_json()} for spec, each in found], indent=2, ensure_ascii=False) + "\n")
+        say(json_text([{"spec": spec, **each.as_json()} for spec, each in found]))
     else:
         say("\n".join(_text(each) for _, each in found))
 

@@ -1,131 +1,142 @@
-"""The columns of a report: what each shows of a row, or of several equal rows in one line."""
+"""The columns of figures that can be chosen: what each says of a row, or of several equal rows in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Any
 
-from archdsl.boundary.units import format_bytes
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
-from archdsl.views.stats import Stats
-from archdsl.views.tree import Row
+from archdsl.ops.contract.shapes import TensorType
+from archdsl.views.analyses import Analyses
+from archdsl.views.field_figures import OFFSET, SIZE, STRIDE, FieldNumber, SeenFields, seen_fields
+from archdsl.views.figures import BYTES, COUNT, SHAPE, TEXT, Figure, Unit, summed
+from archdsl.views.tree import TreeRow
 
-if TYPE_CHECKING:
-    from archdsl.analysis.receptive_field import AxisField, Field
-
-Rows = Sequence[Row]
+Rows = Sequence[TreeRow]
 
 
 @dataclass(frozen=True, slots=True)
-class ReportColumn:
-    """``cell`` is the text for rows in one line; ``amount`` the number behind it, of which totals have shares."""
+class FigureColumn:
+    """``name`` is how it is chosen, ``key`` its name in data; ``value`` is what its unit shows of rows in one line.
+
+    Beside a column that ``has_share`` stand the shares of the network's amount.
+    """
 
     name: str
+    key: str
     title: str
     says: str
-    cell: Callable[[Stats, Rows], str]
-    amount: Callable[[Stats, Row], int | None] | None = None
-    right: bool = True
+    unit: Unit
+    value: Callable[[Analyses, Rows], Any]
+    has_share: bool = False
+
+    @property
+    def is_right(self) -> bool:
+        """Whether its cells align on the right, as all but texts do."""
+        return self.unit is not TEXT
+
+    def figure(self, stats: Analyses, rows: Rows) -> Figure:
+        """What it says of rows."""
+        return Figure(self.key, self.title, self.unit, self.value(stats, rows))
+
+    def cell(self, stats: Analyses, rows: Rows) -> str:
+        """What a table shows of rows in one line."""
+        return self.unit.cell(self.value(stats, rows))
 
 
-def _count(name: str, title: str, says: str, amount: Callable[[Stats, Row], int | None]) -> ReportColumn:
-    def cell(stats: Stats, rows: Rows) -> str:
-        total = total_of(amount, stats, rows)
-        return "?" if total is None else f"{total:,}" if total else ""
+def _amount(
+    name: str,
+    key: str,
+    title: str,
+    says: str,
+    amount: Callable[[Analyses, TreeRow], int | None],
+    unit: Unit = COUNT,
+    has_share: bool = False,
+) -> FigureColumn:
+    """A column of what adds up, by the amount of one row."""
 
-    return ReportColumn(name, title, says, cell, amount)
+    def value(stats: Analyses, rows: Rows) -> int | None:
+        return amount(stats, rows[0]) if len(rows) == 1 else summed([amount(stats, row) for row in rows])
 
-
-def total_of(amount: Callable[[Stats, Row], int | None], stats: Stats, rows: Rows) -> int | None:
-    """The sum over rows; None where one is not known."""
-    found = [amount(stats, row) for row in rows]
-    known = [value for value in found if value is not None]
-    return sum(known) if len(known) == len(found) else None
-
-
-def _kept(stats: Stats, rows: Rows) -> str:
-    total = total_of(Stats.kept, stats, rows)
-    return "?" if total is None else format_bytes(total) if total else ""
+    return FigureColumn(name, key, title, says, unit, value, has_share)
 
 
-def _axes(part: Callable[[AxisField], str]) -> Callable[[Stats, Rows], str]:
-    """A text for the fields of what leaves the last row; ``;`` between those of several outputs where they differ."""
-
-    def cell(stats: Stats, rows: Rows) -> str:
-        texts = [_fields(stats, node, part) for node in stats.ends(rows[-1])]
-        return texts[0] if len(set(texts)) == 1 else "; ".join([text or "-" for text in texts])
-
-    return cell
+def _parameters(_: Analyses, row: TreeRow) -> int:
+    return row.parameters
 
 
-def _fields(stats: Stats, node: int, part: Callable[[AxisField], str]) -> str:
-    """``11``, ``1x7`` where axes differ, ``left: 3, right: 13`` if inputs are several, ``?`` where it is not known."""
-    fields = stats.receptive_fields.nodes[node]
-    if fields is None:
-        return "?"
-    texts = {stats.graph.nodes[field.input].path: axes_text(field, part) for field in fields}
-    if len(stats.seen_inputs) > 1:
-        return ", ".join([f"{name}: {text}" for name, text in texts.items() if text])
-    return "".join(texts.values())
+def _buffers(_: Analyses, row: TreeRow) -> int:
+    return row.buffers
 
 
-def axes_text(field: Field, part: Callable[[AxisField], str]) -> str:
-    """One text for all axes where they agree, else one for each: ``11``, ``1x7``."""
-    texts = [part(axis) for axis in field.axes]
-    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
+def _macs(_: Analyses, row: TreeRow) -> int:
+    return row.macs
 
 
-def _size(axis: AxisField) -> str:
-    return "all" if axis.is_whole and axis.stride is None else f"{axis.size:,}"
+def _flops(_: Analyses, row: TreeRow) -> int:
+    return row.flops
 
 
-def fraction_text(value: Fraction | None) -> str:
-    return "" if value is None else str(value) if value.denominator > 8 else f"{float(value):g}"
-
-
-def _stride(axis: AxisField) -> str:
-    return fraction_text(axis.stride)
-
-
-def _offset(axis: AxisField) -> str:
-    return fraction_text(axis.offset)
-
-
-def _kind(stats: Stats, rows: Rows) -> str:
-    return rows[0].kind
-
-
-def _shape(stats: Stats, rows: Rows) -> str:
+def _shape(stats: Analyses, rows: Rows) -> Sequence[TensorType]:
+    """Of all that leaves the first row."""
     ends = stats.ends(rows[0])
-    return ", ".join([str(stats.graph.nodes[node].type) for node in ends]) if len(ends) > 1 else str(rows[0].output)
+    return [stats.graph.nodes[node].type for node in ends] if len(ends) > 1 else [rows[0].output]
 
 
-COLUMNS: dict[str, ReportColumn] = {
+def _fields(stats: Analyses, rows: Rows) -> SeenFields:
+    """Of what leaves the last row."""
+    return seen_fields(stats, stats.ends(rows[-1]))
+
+
+COLUMNS: dict[str, FigureColumn] = {
     column.name: column
     for column in (
-        ReportColumn("kind", "kind", "the op, block or kind of section", _kind, right=False),
-        ReportColumn("shape", "output", "sizes of the output, without the batch", _shape),
-        _count("params", "parameters", "trainable elements", lambda _, row: row.parameters),
-        _count("buffers", "buffers", "elements of the rest of the state_dict", lambda _, row: row.buffers),
-        _count("macs", "MACs", "multiply-accumulates for one example", lambda _, row: row.macs),
-        _count("flops", "FLOPs", "2 x MACs", lambda _, row: row.flops),
-        ReportColumn("memory", "kept", "bytes that training keeps for the backward pass", _kept, Stats.kept),
-        ReportColumn("rf", "field", "size of the receptive field in pixels", _axes(_size)),
-        ReportColumn("stride", "stride", "pixels from one place's field to the next", _axes(_stride)),
-        ReportColumn("offset", "offset", "centre of the first place's field", _axes(_offset)),
-        ReportColumn("path", "path", "where it stands in the state_dict", lambda _, rows: rows[0].path, right=False),
+        FigureColumn("kind", "kind", "kind", "the op, block or kind of section", TEXT, lambda _, rows: rows[0].kind),
+        FigureColumn("shape", "output", "output", "sizes of the output, without the batch", SHAPE, _shape),
+        _amount("params", "parameters", "parameters", "trainable elements", _parameters, has_share=True),
+        _amount("buffers", "buffers", "buffers", "elements of the rest of the state_dict", _buffers),
+        _amount("macs", "macs", "MACs", "multiply-accumulates for one example", _macs, has_share=True),
+        _amount("flops", "flops", "FLOPs", "2 x MACs", _flops),
+        _amount("memory", "memory", "kept", "bytes kept for the backward pass", Analyses.kept, BYTES, has_share=True),
+        FigureColumn("rf", SIZE.key, "field", "size of the receptive field in pixels", SIZE.unit, _fields),
+        FigureColumn("stride", STRIDE.key, "stride", "pixels from one place's field to the next", STRIDE.unit, _fields),
+        FigureColumn("offset", OFFSET.key, "offset", "centre of the first place's field", OFFSET.unit, _fields),
+        FigureColumn("path", "path", "path", "where it stands in the state_dict", TEXT, lambda _, rows: rows[0].path),
     )
 }  # fmt: skip
 """What ``--columns`` may name, in the order in which help lists them."""
 
+FIELD_NUMBERS: dict[str, FieldNumber] = {"rf": SIZE, "stride": STRIDE, "offset": OFFSET}
+"""What the columns of receptive fields show of them."""
+
 DEFAULT_COLUMNS = ("kind", "shape", "params", "macs")
 
+_ROW_DATA = [COLUMNS[name] for name in ("kind", "path", "shape", "params", "buffers", "macs", "flops")]
 
-def chosen_columns(names: Sequence[str]) -> list[ReportColumn]:
+
+def row_data(stats: Analyses, row: TreeRow) -> dict[str, Any]:
+    """What data says of every row, by key."""
+    rows = [row]
+    found = {column.key: column.unit.data(column.value(stats, rows)) for column in _ROW_DATA}
+    return {"name": row.name, **found}
+
+
+def row_plain(stats: Analyses, row: TreeRow) -> dict[str, str]:
+    """The same in CSV."""
+    rows = [row]
+    found = {column.key: column.unit.plain(column.value(stats, rows)) for column in _ROW_DATA}
+    return {"name": row.name, **found}
+
+
+def shows_fields(names: Iterable[str]) -> bool:
+    """Whether one of these columns shows receptive fields."""
+    return any(name in FIELD_NUMBERS for name in names)
+
+
+def chosen_columns(names: Sequence[str]) -> list[FigureColumn]:
     """The columns of these names. Raises ArchError E804 for one that there is not."""
     unknown = [name for name in names if name not in COLUMNS]
     if unknown or not names:

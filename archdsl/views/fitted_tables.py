@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from archdsl.views.text_tables import Cells, Column, aligned
+from archdsl.views.tables import Table, TableColumn
+from archdsl.views.text_form import aligned
 
 SHORTEST_NAME = 12
 """Characters of a name that are shown however narrow the terminal is."""
@@ -21,13 +22,7 @@ _BYTES = re.compile(r"([\d.]+ \w+) \([\d,]+ bytes\)")
 
 
 def fitted_table(
-    columns: Sequence[Column],
-    rows: Cells,
-    available: int,
-    *,
-    rule: str = "-",
-    ellipsis: str = "…",
-    heading: Callable[[str], str] = str,
+    table: Table, available: int, *, rule: str = "-", ellipsis: str = "…", heading: Callable[[str], str] = str
 ) -> str:
     """The table in lines of ``available`` characters, or as many as its narrowest columns need.
 
@@ -35,23 +30,28 @@ def fitted_table(
     different ones stay different, while lists and formulas are broken; columns go on in a table below, beside the names
     of the first column. ``rule`` and ``ellipsis`` are single characters; ``heading`` draws a line of headings.
     """
-    if _total([_natural(columns, rows, i) for i in range(len(columns))]) > available:
-        right = [column.right for column in columns]
-        rows = [[_rounded(cell) if number else cell for cell, number in zip(row, right, strict=True)] for row in rows]
-    table = _Table(columns, rows, ellipsis)
-    parts = [table.drawn(part, available, rule, heading) for part in table.parts(available)]
+    if _total(_natural_widths(table)) > available:
+        table = _with_rounded_numbers(table)
+    fitting = _Fitting(table, ellipsis)
+    parts = [fitting.drawn(part, available, rule, heading) for part in fitting.parts(available)]
     return "\n".join(parts)
 
 
-class _Table:
-    """Columns and rows, with the least width that each column can be given."""
+def _with_rounded_numbers(table: Table) -> Table:
+    right = [column.right for column in table.columns]
+    rows = [[_rounded(cell) if number else cell for cell, number in zip(row, right, strict=True)] for row in table.rows]
+    return Table(table.columns, rows)
 
-    def __init__(self, columns: Sequence[Column], rows: Cells, ellipsis: str) -> None:
-        self._columns = columns
-        self._rows = rows
+
+class _Fitting:
+    """A table, with the least width that each of its columns can be given."""
+
+    def __init__(self, table: Table, ellipsis: str) -> None:
+        self._columns = table.columns
+        self._rows = table.rows
         self._ellipsis = ellipsis
-        self._titles = [column.title for column in columns]
-        self._natural = [_natural(columns, rows, i) for i in range(len(columns))]
+        self._titles = table.titles
+        self._natural = _natural_widths(table)
         self._least: list[int] | None = None
 
     def parts(self, available: int) -> list[list[int]]:
@@ -120,8 +120,8 @@ class _Table:
         return [title, *[[cell] for cell in _shortened(cells, width, self._ellipsis)]]
 
 
-def _natural(columns: Sequence[Column], rows: Cells, i: int) -> int:
-    return max(len(columns[i].title), *[len(row[i]) for row in rows], 0)
+def _natural_widths(table: Table) -> list[int]:
+    return [max(map(len, cells)) for cells in zip(table.titles, *table.rows, strict=True)]
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -157,15 +157,15 @@ def _shortened(texts: Sequence[str], width: int, ellipsis: str) -> list[str]:
     kept = max(width - 1, 1)
     found: list[str] = []
     for tail in sorted(range(1, kept), key=lambda tail: abs(2 * tail - kept)) or [0]:
-        cut = partial(_without_middle, width=width, share=tail / kept, ellipsis=ellipsis)
+        cut = partial(_without_middle, width=width, from_end=tail / kept, ellipsis=ellipsis)
         if len({cut(text) for text in distinct}) == len(distinct):
             return [cut(text) for text in texts]
         found = found or [cut(text) for text in texts]
     return found
 
 
-def _without_middle(text: str, width: int, share: float, ellipsis: str) -> str:
-    """The text in so many characters, ``share`` of them from its end; it stays indented."""
+def _without_middle(text: str, width: int, from_end: float, ellipsis: str) -> str:
+    """The text in so many characters, a part of them from its end; it stays indented."""
     if len(text) <= width:
         return text
     name = text.lstrip(" ")
@@ -173,14 +173,14 @@ def _without_middle(text: str, width: int, share: float, ellipsis: str) -> str:
     kept = max(width - indent, min(_SHORTEST_INDENTED, len(name))) - 1
     if len(name) <= kept + 1:
         return text
-    tail = min(max(round(share * kept), 0), kept)
+    tail = min(max(round(from_end * kept), 0), kept)
     return text[: indent + kept - tail] + ellipsis + (name[-tail:] if tail else "")
 
 
 # ---- numbers, lists, formulas --------------------------------------------------------------------
 
 
-def _breaks(column: Column) -> re.Pattern[str]:
+def _breaks(column: TableColumn) -> re.Pattern[str]:
     return _FORMULA_BREAK if column.is_formula else _LIST_BREAK
 
 

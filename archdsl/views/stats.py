@@ -1,135 +1,27 @@
-"""A network's figures, as a tree of rows whose columns are chosen."""
+"""What ``archdsl.stats`` gives: a network's analyses, which show themselves as a table and as data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archdsl.analysis.cost import Cost, cost, training_macs
-from archdsl.graph.model import Graph, Node
-from archdsl.views.tree import Row, table
+from archdsl.views.analyses import Analyses
+from archdsl.views.columns import row_data
+from archdsl.views.field_figures import fields_data, seen_fields
+from archdsl.views.text_form import text_table, totals_text
+from archdsl.views.totals import total_lines
+from archdsl.views.tree_table import tree_table
 
 if TYPE_CHECKING:
     import pandas
     import polars
 
-    from archdsl.analysis.memory import Memory
-    from archdsl.analysis.receptive_field import ReceptiveFields
 
-
-@dataclass(frozen=True, repr=False)
-class Stats:
+class Stats(Analyses):
     """What a network costs. Each analysis is made when it is first asked for; none imports torch.
 
     Parameters, MACs and FLOPs are for one example. ``memory`` is for ``batch`` examples in ``dtype``, in training with
     ``optimizer``; ``device`` is where it would run. Raises ArchError E801 for what these cannot be.
     """
-
-    graph: Graph
-    batch: int = 1
-    dtype: str = "float32"
-    optimizer: str = "sgd"
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        from archdsl.analysis.memory import check_settings
-
-        check_settings(self.batch, self.dtype, self.optimizer, self.device)
-        object.__setattr__(self, "batch", int(self.batch))
-
-    @property
-    def name(self) -> str:
-        """The network's name."""
-        return self.graph.name
-
-    @cached_property
-    def cost(self) -> Cost:
-        """Parameters, buffers, MACs, FLOPs and depth, with each node's share."""
-        return cost(self.graph)
-
-    @property
-    def parameters(self) -> int:
-        """Trainable elements."""
-        return self.cost.parameters
-
-    @property
-    def buffers(self) -> int:
-        """Elements of the rest of the state_dict."""
-        return self.cost.buffers
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one example's forward pass."""
-        return self.cost.macs
-
-    @property
-    def flops(self) -> int:
-        """Floating-point operations: two for each MAC."""
-        return self.cost.flops
-
-    @cached_property
-    def training_macs(self) -> int:
-        """Multiply-accumulates of one example's training step: forward and backward."""
-        return training_macs(self.graph)
-
-    @property
-    def depth(self) -> int:
-        """Layers with weights on the longest path."""
-        return self.cost.depth
-
-    @cached_property
-    def memory(self) -> Memory:
-        """Bytes of weights, of what training keeps, and of inference's worst moment. Raises ArchError for bad units."""
-        from archdsl.analysis.memory import memory
-
-        return memory(self.graph, batch=self.batch, dtype=self.dtype, optimizer=self.optimizer, device=self.device)
-
-    @cached_property
-    def receptive_fields(self) -> ReceptiveFields:
-        """Which pixels each node sees, and where branches are centred apart."""
-        from archdsl.analysis.receptive_field import receptive_fields
-
-        return receptive_fields(self.graph)
-
-    @cached_property
-    def seen_inputs(self) -> tuple[Node, ...]:
-        """The inputs that receptive fields are of: images and sequences, not features."""
-        return tuple([node for node in self.graph.inputs if self.receptive_fields.nodes[node.id]])
-
-    @cached_property
-    def root(self) -> Row:
-        """The network's row; sections, blocks and layers are below it."""
-        return table(self.graph, self.cost)
-
-    def rows(self, depth: int | None = None) -> Iterator[tuple[int, Row]]:
-        """All rows in the order of the spec, each with its level: 0 is the network."""
-        return self.root.walk(depth)
-
-    def ends(self, row: Row) -> tuple[int, ...]:
-        """The ids of the nodes that made what leaves a row: for the network, its outputs but auxiliary ones."""
-        if row is self.root:
-            return tuple([output.node for output in self.graph.outputs if not output.auxiliary])
-        return (row.node,) if row.node >= 0 else ()
-
-    def kept(self, row: Row) -> int | None:
-        """Bytes that training keeps of what the row's layers made; None where an op does not say."""
-        return self._kept[id(row)]
-
-    @cached_property
-    def _kept(self) -> dict[int, int | None]:
-        """``kept`` of each row, by the row's identity: the sums of the layers below it."""
-        nodes, sums = self.memory.nodes, dict[int, int | None]()
-        for _, row in reversed(list(self.root.walk())):
-            parts = [sums[id(child)] for child in row.children]
-            if not row.children and row.node >= 0:
-                parts.append(nodes[row.node].kept)
-            known = [part for part in parts if part is not None]
-            sums[id(row)] = sum(known) if len(known) == len(parts) else None
-        return sums
-
-    # ---- as data ---------------------------------------------------------------------------------
 
     def to_dicts(self, depth: int | None = None) -> list[dict[str, Any]]:
         """A flat list of the rows with their figures; ``memory`` in bytes, ``receptive_field`` in pixels per axis.
@@ -141,29 +33,12 @@ class Stats:
             {
                 "level": level,
                 "path": row.path,
-                "name": row.name,
-                "kind": row.kind,
-                "output": list(row.output.sizes) if len(self.ends(row)) == 1 else [],
-                "parameters": row.parameters,
-                "buffers": row.buffers,
-                "macs": row.macs,
-                "flops": row.flops,
+                **row_data(self, row),
                 "memory": self.kept(row),
-                **self._field_figures(row),
+                **fields_data(seen_fields(self, self.ends(row))),
             }
             for level, row in self.rows(depth)
         ]
-
-    def _field_figures(self, row: Row) -> dict[str, list[Any]]:
-        ends, several = self.ends(row), len(self.seen_inputs) > 1
-        found: dict[str, list[Any]] = {}
-        for source in self.seen_inputs or self.graph.inputs[:1]:
-            field = self.receptive_fields.of(ends[0], source.id) if len(ends) == 1 else None
-            suffix, axes = f":{source.path}" if several else "", field.axes if field else ()
-            found[f"receptive_field{suffix}"] = [axis.size for axis in axes]
-            found[f"stride{suffix}"] = [None if axis.stride is None else float(axis.stride) for axis in axes]
-            found[f"offset{suffix}"] = [None if axis.offset is None else float(axis.offset) for axis in axes]
-        return found
 
     def to_pandas(self, depth: int | None = None) -> pandas.DataFrame:
         """``to_dicts`` as a pandas DataFrame. Raises ImportError where pandas is not installed."""
@@ -182,12 +57,10 @@ class Stats:
         return f"<Stats of {self.name}: {figures}; print() shows the table>"
 
     def __str__(self) -> str:
-        from archdsl.views.report import text_report
-
-        return text_report(self)
+        return f"{text_table(tree_table(self))}\n{totals_text(total_lines(self))}"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from archdsl.views.report import html_report
+        from archdsl.views.html_form import html_table, totals_html
 
-        return html_report(self)
+        return html_table(tree_table(self)) + totals_html(total_lines(self))

@@ -12,7 +12,7 @@ from archdsl.ops.contract.shapes import TensorType
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class TreeRow:
     """A scope or a layer; a scope's numbers are the sums of its children's.
 
     ``name`` is the last part of its path (``layer1``), or what an unnamed section is called; ``kind`` the op,
@@ -29,14 +29,14 @@ class Row:
     buffers: int = 0
     macs: int = 0
     is_section: bool = False
-    children: list[Row] = field(default_factory=list)
+    children: list[TreeRow] = field(default_factory=list)
 
     @property
     def flops(self) -> int:
         """Floating-point operations: two for each MAC."""
         return 2 * self.macs
 
-    def walk(self, depth: int | None = None) -> Iterator[tuple[int, Row]]:
+    def walk(self, depth: int | None = None) -> Iterator[tuple[int, TreeRow]]:
         """This row and those below it down to ``depth`` levels, each with its level, in order of the spec."""
         pending = [(0, self)]
         while pending:
@@ -46,29 +46,29 @@ class Row:
                 pending.extend((level + 1, child) for child in reversed(row.children))
 
 
-def table(graph: Graph, costs: Cost | None = None) -> Row:
+def tree_of(graph: Graph, costs: Cost | None = None) -> TreeRow:
     """The rows of a graph, in time linear in its nodes; the returned row is the network itself."""
     costs = costs or cost(graph)
-    rows = _Rows(graph)
+    rows = _ScopeRows(graph)
     for node, own in zip(graph.nodes, costs.nodes, strict=True):
         parent = rows.scope(node.scope)
         name = node.path[len(node.scope.path) + 1 :] if node.scope.path else node.path
-        row = Row(name, node.op.kind, node.path, node.type, node.id, own.parameters, own.buffers, own.macs)
+        row = TreeRow(name, node.op.kind, node.path, node.type, node.id, own.parameters, own.buffers, own.macs)
         parent.children.append(row)
     _sum_up(rows.root)
     return rows.root
 
 
-class _Rows:
+class _ScopeRows:
     """One row for each scope, made when its first node appears."""
 
     def __init__(self, graph: Graph) -> None:
         self._nodes = graph.nodes
         self._outputs = _scope_outputs(graph)
-        self._rows: dict[Scope, Row] = {}
+        self._rows: dict[Scope, TreeRow] = {}
         self.root = self.scope(graph.root)
 
-    def scope(self, scope: Scope) -> Row:
+    def scope(self, scope: Scope) -> TreeRow:
         """The row of a scope; rows are made for the scopes around it, too."""
         if scope in self._rows:
             return self._rows[scope]
@@ -83,11 +83,11 @@ class _Rows:
                 self._rows[new.parent].children.append(row)
         return self._rows[scope]
 
-    def _new(self, scope: Scope) -> Row:
+    def _new(self, scope: Scope) -> TreeRow:
         node = self._outputs.get(scope, -1)
         output = self._nodes[node].type if node >= 0 else TensorType((), "free")
         is_section = scope.kind in SECTION_KINDS
-        return Row(_scope_name(scope), _scope_kind(scope), scope.path, output, node, is_section=is_section)
+        return TreeRow(_scope_name(scope), _scope_kind(scope), scope.path, output, node, is_section=is_section)
 
 
 def _scope_name(scope: Scope) -> str:
@@ -128,7 +128,7 @@ def _around_auxiliary(scope: Scope) -> Iterable[Scope]:
     return section.parent.ancestors() if section.parent is not None else ()
 
 
-def _sum_up(root: Row) -> None:
+def _sum_up(root: TreeRow) -> None:
     for _, row in reversed(list(root.walk())):
         for child in row.children:
             row.parameters += child.parameters
@@ -139,7 +139,7 @@ def _sum_up(root: Row) -> None:
 class Folding:
     """Which neighbours are equal but for their names, as ``bottleneck`` after ``bottleneck``."""
 
-    def __init__(self, root: Row) -> None:
+    def __init__(self, root: TreeRow) -> None:
         self._classes: dict[int, int] = {}
         numbers: dict[tuple[object, ...], int] = {}
         for _, row in reversed(list(root.walk())):
@@ -147,7 +147,7 @@ class Folding:
             key = (row.kind, row.output, row.parameters, row.buffers, row.macs, below)
             self._classes[id(row)] = numbers.setdefault(key, len(numbers))
 
-    def runs(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
+    def runs(self, rows: Sequence[TreeRow]) -> Iterator[list[TreeRow]]:
         """The rows in order, equal neighbours together; single layers are not folded."""
         for _, run in groupby(rows, key=lambda row: self._classes[id(row)] if row.children else id(row)):
             yield list(run)

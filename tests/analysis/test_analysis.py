@@ -13,7 +13,7 @@ from archdsl.analysis.cost import cost
 from archdsl.ops import InputOp
 from archdsl.ops.contract.base import Op, Types
 from archdsl.ops.contract.shapes import TensorType
-from archdsl.views.tree import Folding, Row, table
+from archdsl.views.tree import Folding, TreeRow, tree_of
 
 RESIDUAL = """
 block unit(width, stride = 1) {
@@ -101,18 +101,18 @@ def test_equal_ops_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def scopes(root: Row) -> Iterator[Row]:
+def scopes(root: TreeRow) -> Iterator[TreeRow]:
     return (row for _, row in root.walk() if row.children)
 
 
-def find(root: Row, path: str) -> Row:
+def find(root: TreeRow, path: str) -> TreeRow:
     return next(row for _, row in root.walk() if row.path == path and (row.children or path))
 
 
 @pytest.mark.parametrize("text", [*TEXTS.values(), "resnet50", "densenet121"])
 def test_rows_sum_to_totals(text: str) -> None:
     graph = archdsl.load(text)
-    total, root = cost(graph), table(graph)
+    total, root = cost(graph), tree_of(graph)
     assert (root.parameters, root.buffers, root.macs, root.flops) == (
         total.parameters, total.buffers, total.macs, total.flops,
     )  # fmt: skip
@@ -124,12 +124,12 @@ def test_rows_sum_to_totals(text: str) -> None:
 
 def test_every_node_is_one_leaf() -> None:
     graph = archdsl.load(RESIDUAL)
-    leaves = [row.path for _, row in table(graph).walk() if not row.children]
+    leaves = [row.path for _, row in tree_of(graph).walk() if not row.children]
     assert sorted(leaves) == sorted(node.path for node in graph.nodes)
 
 
 def test_scopes_have_the_names_kinds_and_outputs_of_the_spec() -> None:
-    root = table(archdsl.load(RESIDUAL))
+    root = tree_of(archdsl.load(RESIDUAL))
     shown = [(row.name, row.kind, str(row.output)) for row in root.children]
     assert shown == [
         ("input", "input", "3x32x32"),
@@ -153,12 +153,12 @@ def test_a_shape_is_that_of_the_last_tensor_that_leaves() -> None:
     network net { input 3x8x8
         early -> relu }
     """
-    root = table(archdsl.load(text))
+    root = tree_of(archdsl.load(text))
     assert str(root.children[1].output) == "4x8x8"
 
 
 def test_equal_neighbours_fold_and_others_do_not() -> None:
-    root = table(archdsl.load(RESIDUAL))
+    root = tree_of(archdsl.load(RESIDUAL))
     folding = Folding(root)
     for path, lengths in (("layer1", [4]), ("layer2", [1, 3])):
         runs = list(folding.runs(find(root, path).children))
@@ -167,11 +167,11 @@ def test_equal_neighbours_fold_and_others_do_not() -> None:
 
 
 def test_equal_layers_do_not_fold() -> None:
-    root = table(archdsl.load("network n { input 3x8x8\n relu -> relu -> relu }"))
+    root = tree_of(archdsl.load("network n { input 3x8x8\n relu -> relu -> relu }"))
     assert [len(run) for run in Folding(root).runs(root.children)] == [1, 1, 1, 1]
 
 
 def test_walk_stops_at_the_depth() -> None:
-    root = table(archdsl.load(RESIDUAL))
+    root = tree_of(archdsl.load(RESIDUAL))
     assert {level for level, _ in root.walk(1)} == {0, 1}
     assert [row for _, row in root.walk(0)] == [root]

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.views.fitted_tables import fitted_table
-from archdsl.views.report import report_table
-from archdsl.views.text_tables import Column, markdown_table
+from archdsl.views.markdown_form import markdown_table
+from archdsl.views.tables import Table, TableColumn
+from archdsl.views.tree_table import tree_table
 from cli.main import execute
 
 COLUMNS = [
-    Column("layer"), Column("kind"), Column("parameters", right=True), Column("share", right=True, follows=True),
-    Column("MACs", right=True),
+    TableColumn("layer"), TableColumn("kind"), TableColumn("parameters", right=True),
+    TableColumn("share", right=True, follows=True),
+    TableColumn("MACs", right=True),
 ]  # fmt: skip
 ROWS = [["    a_layer_of_some_length", "a_kind_of_some_length x 3", "25,557,032", "99.0%*", "4,089,184,256"]]
 
@@ -37,7 +39,7 @@ def tables(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_numbers_are_never_cut(width: int) -> None:
-    shown = fitted_table(COLUMNS, ROWS, width)
+    shown = fitted_table(Table(COLUMNS, ROWS), width)
     exact = "25,557,032" in shown and "4,089,184,256" in shown
     assert exact or ("25.557M" in shown and "4.089G" in shown)
     assert exact == (width >= 92)
@@ -48,25 +50,25 @@ def test_numbers_are_never_cut(width: int) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "googlenet", "swin_v2_t"])
 def test_trees_fit_with_every_column(name: str, width: int) -> None:
     names = ("kind", "shape", "params", "macs", "memory", "rf", "stride", "offset")
-    columns, rows = report_table(archdsl.stats(name), names, 1)
-    shown = fitted_table(columns, rows, width)
+    table = tree_table(archdsl.stats(name), names, 1)
+    shown = fitted_table(table, width)
     assert widest(shown) <= width
     parts = tables(shown)
-    assert {len(part) for part in parts} == {len(rows) + 2}
+    assert {len(part) for part in parts} == {len(table.rows) + 2}
     titles = [title for part in parts for title in part[0].split()]
-    assert [title for title in titles if title != "layer"] == [column.title for column in columns[1:]]
+    assert [title for title in titles if title != "layer"] == table.titles[1:]
 
 
 @pytest.mark.parametrize("width", [28, 40, 60])
 def test_what_follows_a_column_stays_beside_it(width: int) -> None:
-    heads = [part[0].split() for part in tables(fitted_table(COLUMNS, ROWS, width))]
+    heads = [part[0].split() for part in tables(fitted_table(Table(COLUMNS, ROWS), width))]
     assert any(head[-2:] == ["parameters", "share"] or ("share" in head and "parameters" in head) for head in heads)
 
 
 def test_names_lose_their_middle_and_stay_different() -> None:
     names = [f"stem_of_the_network: {what}" for what in ("parameters", "MACs")]
     names += [f"denseblock{i}: {what}" for i in (1, 2, 3) for what in ("parameters", "MACs")]
-    shown = fitted_table([Column(""), Column("n", right=True)], [[name, "1"] for name in names], 24)
+    shown = fitted_table(Table([TableColumn(""), TableColumn("n", right=True)], [[name, "1"] for name in names]), 24)
     cells = [line.split("  ")[0] for line in shown.splitlines()[2:]]
     assert widest(shown) <= 24
     assert len(set(cells)) == len(names)
@@ -75,7 +77,9 @@ def test_names_lose_their_middle_and_stay_different() -> None:
 
 @given(st.lists(st.text("ab1_", min_size=1, max_size=30), min_size=1, max_size=8), st.integers(20, 60))
 def test_different_names_stay_different(names: list[str], width: int) -> None:
-    shown = fitted_table([Column("name"), Column("n", right=True)], [[name, "7"] for name in names], width)
+    shown = fitted_table(
+        Table([TableColumn("name"), TableColumn("n", right=True)], [[name, "7"] for name in names]), width
+    )
     cells = [line.removesuffix("7").rstrip() for line in shown.splitlines()[2:]]
     assert len(set(cells)) == len(set(names))
 
@@ -83,8 +87,8 @@ def test_different_names_stay_different(names: list[str], width: int) -> None:
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_formulas_are_broken_and_whole(width: int) -> None:
     formula = "4 * padded * in_channels ** 2 + 2 * padded * kernel * in_channels + bias_offsets * 512 * (2 + heads)"
-    columns = [Column("op"), Column("MACs", right=True), Column("formula of one use", is_formula=True)]
-    shown = fitted_table(columns, [["window_attention", "2,070,000,000", formula], ["bn", "0", "0"]], width)
+    columns = [TableColumn("op"), TableColumn("MACs", right=True), TableColumn("formula of one use", is_formula=True)]
+    shown = fitted_table(Table(columns, [["window_attention", "2,070,000,000", formula], ["bn", "0", "0"]]), width)
     assert widest(shown) <= width
     last = tables(shown)[-1]
     start = last[0].index("formula")
@@ -93,7 +97,7 @@ def test_formulas_are_broken_and_whole(width: int) -> None:
 
 def test_lists_are_broken_and_whole() -> None:
     outputs = "output: 1000, aux1: 1000, aux2: 1000"
-    shown = fitted_table([Column(""), Column("googlenet", right=True)], [["output", outputs]], 34)
+    shown = fitted_table(Table([TableColumn(""), TableColumn("googlenet", right=True)], [["output", outputs]]), 34)
     assert " ".join(shown.split()[3:]).replace("output ", "", 1) == outputs
     assert widest(shown) <= 34
 
@@ -166,4 +170,4 @@ def test_rules_and_dots_are_what_the_encoding_has(on_terminal: Callable[..., str
 
 
 def test_markdown_headings_are_escaped() -> None:
-    assert markdown_table([Column("a|b"), Column("c")], []).splitlines()[0] == "| a\\|b | c |"
+    assert markdown_table(Table([TableColumn("a|b"), TableColumn("c")], [])).splitlines()[0] == "| a\\|b | c |"

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ import archdsl
 from archdsl.analysis.cost import training_macs
 from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import CostFreeOp, OpError
-from archdsl.views.columns import COLUMNS
+from archdsl.views.columns import COLUMNS, DEFAULT_COLUMNS
 from archdsl.views.cost_formulas import FORMULAS, formula, variables
-from archdsl.views.report import misaligned, report_table, text_report, tree
+from archdsl.views.field_figures import misaligned_texts
 from archdsl.views.stats import Stats
+from archdsl.views.text_form import text_table, totals_text
+from archdsl.views.totals import total_lines
+from archdsl.views.tree_table import tree_lines, tree_table
 from cli.main import execute
 from tests.ops.op_cases import CASES
 
@@ -42,6 +46,10 @@ network net(classes = 10) {
 
 def number(cell: str) -> int:
     return int(cell.replace(",", "") or 0)
+
+
+def text_report(stats: Stats, columns: Sequence[str] = DEFAULT_COLUMNS, depth: int | None = None) -> str:
+    return text_table(tree_table(stats, columns, depth)) + totals_text(total_lines(stats, columns))
 
 
 # ---- cost ----------------------------------------------------------------------------------------
@@ -99,31 +107,31 @@ def test_costs_are_explained(options: tuple[str, ...], capsys: pytest.CaptureFix
 @pytest.mark.parametrize("depth", [0, 1, 2, 3, 9])
 def test_lowest_lines_add_up(depth: int) -> None:
     stats = archdsl.stats(NET)
-    lowest = [line for line in tree(stats, depth) if line.is_lowest]
+    lowest = [line for line in tree_lines(stats, depth) if line.is_lowest]
     assert sum(row.parameters for line in lowest for row in line.rows) == stats.parameters
     assert sum(row.macs for line in lowest for row in line.rows) == stats.macs
     assert sum(stats.kept(row) or 0 for line in lowest for row in line.rows) == stats.memory.activations
 
 
 def test_repeats_are_folded_with_their_count() -> None:
-    lines = {line.name: line for line in tree(archdsl.stats(NET))}
+    lines = {line.name: line for line in tree_lines(archdsl.stats(NET))}
     assert len(lines["1-3"].rows) == 3
     assert "unit x 3" in text_report(archdsl.stats(NET))
 
 
 def test_each_row_of_a_fold_counts_as_itself() -> None:
     stats = archdsl.stats(NET)
-    headings, rows = report_table(stats, ("memory",), 3)
-    by_name = {row[0].strip(): row for row in rows}
+    table = tree_table(stats, ("memory",), 3)
+    by_name = {row[0].strip(): row for row in table.rows}
     body = next(row for _, row in stats.rows() if row.name == "body")
     bns = [child for unit in body.children[1:] for child in unit.children if child.kind == "bn"]
-    assert [heading.title for heading in headings] == ["layer", "kept", "share"]
+    assert table.titles == ["layer", "kept", "share"]
     assert len(bns) == 3
     assert by_name["body"]
 
 
 def test_the_heaviest_lines_are_marked() -> None:
-    _, rows = report_table(archdsl.stats("resnet50"), ("params",), 1)
+    rows = tree_table(archdsl.stats("resnet50"), ("params",), 1).rows
     assert [row[0].strip() for row in rows if row[-1].endswith("*")] == ["layer3", "layer4", "head"]
 
 
@@ -137,7 +145,7 @@ def test_a_tie_for_the_last_mark_gives_none_of_it() -> None:
     wide = (
         "network n { input 4x8x8\n conv(16, 3) -> conv(4, 3) -> conv(8, 1) -> conv(4, 1) -> conv(8, 1) -> conv(4, 1) }"
     )
-    _, rows = report_table(archdsl.stats(wide), ("macs",), 1)
+    rows = tree_table(archdsl.stats(wide), ("macs",), 1).rows
     assert [row[0].strip() for row in rows if row[-1].endswith("*")] == ["conv1", "conv2"]
 
 
@@ -149,16 +157,16 @@ def test_a_network_of_several_outputs_shows_them_all() -> None:
         output both: id, mean: global_avgpool
     }"""
     stats = archdsl.stats(text)
-    _, (network, *_) = report_table(stats, ("shape", "rf", "stride"), 1)
+    network, *_ = tree_table(stats, ("shape", "rf", "stride"), 1).rows
     assert network[1:] == ["4x16x16, 4x1x1", "3; all", "1; -"]
     assert stats.to_dicts()[0]["output"] == stats.to_dicts()[0]["receptive_field"] == []
 
 
 @pytest.mark.parametrize("name", sorted(COLUMNS))
 def test_each_column_can_be_shown_alone(name: str) -> None:
-    headings, rows = report_table(archdsl.stats(NET), (name,), 2)
-    assert headings[1].title == COLUMNS[name].title
-    assert any(row[1] for row in rows)
+    table = tree_table(archdsl.stats(NET), (name,), 2)
+    assert table.titles[1] == COLUMNS[name].title
+    assert any(row[1] for row in table.rows)
 
 
 def test_totals_follow_the_columns() -> None:
@@ -213,7 +221,7 @@ def test_the_field_of_each_input_is_shown(capsys: pytest.CaptureFixture[str]) ->
     )
     first, second = seen(module, 0), seen(module, 1)
     stats = archdsl.stats(TWO_INPUTS)
-    _, rows = report_table(stats, ("rf",), 1)
+    rows = tree_table(stats, ("rf",), 1).rows
     shown = {row[0].strip(): row[1] for row in rows}
     assert shown["last"] == f"a: {first}, b: {second}" == "a: 5, b: 15"
     assert (shown["x"], shown["y"], shown["add1"]) == ("a: 3", "b: 7", "a: 3, b: 13")
@@ -238,12 +246,14 @@ def test_data_has_the_field_of_each_input(capsys: pytest.CaptureFixture[str], fo
 
 def test_a_merge_is_one_line_for_both_axes() -> None:
     text = "network s { input 3x32x32\n conv(8, 3, stride = 2) + conv(8, 2, stride = 2, padding = 0) }"
-    assert [line.partition(" (")[0] for line in misaligned(archdsl.stats(text))] == ["add1: conv1 at 0, conv2 at 0.5"]
+    assert [line.partition(" (")[0] for line in misaligned_texts(archdsl.stats(text))] == [
+        "add1: conv1 at 0, conv2 at 0.5"
+    ]
 
 
-def test_the_axis_is_named_where_only_one_is_misaligned() -> None:
+def test_the_axis_is_named_where_only_one_is_misaligned_texts() -> None:
     text = "network s { input 3x32x32\n conv(8, 3, 2) + conv(8, 3x2, 2, padding = 1x0) }"
-    (line,) = misaligned(archdsl.stats(text))
+    (line,) = misaligned_texts(archdsl.stats(text))
     assert line.startswith("add1, axis 1: conv1 at 0, conv2 at 0.5")
 
 
@@ -255,9 +265,9 @@ def test_where_a_field_is_centred_elsewhere_both_are_said() -> None:
         maxpool(3, stride = 2) -> upsample(2) -> (id ++ @a)
     }"""
     stats = archdsl.stats(text)
-    (line,) = misaligned(stats)
+    (line,) = misaligned_texts(stats)
     assert line.startswith("concat2: upsample1 at -0.5 (its field at -1), a at 0")
-    _, rows = report_table(stats, ("offset",), 1)
+    rows = tree_table(stats, ("offset",), 1).rows
     assert {row[0].strip(): row[1] for row in rows}["upsample1"] == "-1"
 
 
@@ -319,7 +329,7 @@ def test_the_nearest_name_is_proposed(settings: dict[str, Any], meant: str | Non
 @pytest.mark.parametrize(("name", "meant"), [("parameters", "params"), ("MACs", "macs"), ("kept", "memory")])
 def test_the_nearest_column_is_proposed(name: str, meant: str) -> None:
     with pytest.raises(archdsl.ArchError) as caught:
-        report_table(archdsl.stats(NET), (name,))
+        tree_table(archdsl.stats(NET), (name,))
     assert caught.value.diagnostics[0].help[0] == f"did you mean `{meant}`?"
 
 
