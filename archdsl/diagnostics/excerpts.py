@@ -8,8 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archdsl.base.source import Source
 from archdsl.diagnostics.model import Diagnostic, Label
@@ -22,8 +21,7 @@ ELLIPSIS = "..."
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A marked range of one line, in code points from 0, and the text that belongs to it."""
 
     start: int
@@ -143,7 +141,7 @@ def _laid_out(line: str, marks: Sequence[Mark], width: int) -> tuple[str, list[M
     for mark in marks:
         first = columns[min(max(mark.start - start, 0), len(columns) - 1)]
         last = _column_at(columns, mark.end - start)
-        moved.append(replace(mark, start=first + len(before), end=max(last, first + 1) + len(before)))
+        moved.append(mark._replace(start=first + len(before), end=max(last, first + 1) + len(before)))
     return before + text + after, moved
 
 
