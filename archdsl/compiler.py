@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.diagnostics.problems import ArchError, Problems
+from archdsl.diagnostics.problems import ArchError, Problems, in_order
 from archdsl.elaborate import faulty_arguments
 from archdsl.elaborate.finding import Spec
+from archdsl.elaborate.help.unbuilt import not_built, waiting_for
+from archdsl.elaborate.help.unused import unused_imports
 from archdsl.elaborate.resolve import unknown_names
 from archdsl.elaborate.settings import InputSize
 from archdsl.extensions.user_ops import OpSource
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
-from archdsl.language.bases import bases, open_parameters
 from archdsl.request import Request, asked
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def load(
     ``ops`` are ops of one's own: Python files, modules or classes, see ``archdsl.UserOp``. A graph
     that is there already comes back as it is. A ``Request`` holds all of these; others beside it replace its own.
 
-    Raises ArchError with every diagnostic found; E001 for a graph with arguments, as it is finished.
+    Raises ArchError with every diagnostic found, if there is an error among them; else the graph's ``diagnostics`` has
+    the warnings. E001 for a graph with arguments, as it is finished.
     """
     request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
     return request.graph()
@@ -125,57 +126,32 @@ def check(
     limits: Limits = DEFAULT_LIMITS,
     ops: Iterable[OpSource] = (),
 ) -> list[Diagnostic]:
-    """Everything that is wrong with a file: its text, its imports, and each network as declared.
+    """Everything found in a file, sorted by place: in its text, its imports, and each network as declared.
 
-    A network whose parameters have no defaults is not elaborated: of it the names are checked and what it gives to
-    its base; of blocks that no network uses, the names. A ``Request`` with an input or parameters asks for its network
-    with these. Never imports torch.
+    Errors, warnings and notes, as ``severity`` says. A network whose parameters have no defaults is not elaborated (a
+    note says so): of it the names are checked and what it gives to its base; of blocks that no network uses, the names.
+    A ``Request`` with an input or parameters asks for its network with these. Never imports torch.
     """
+    problems = Problems()
     try:
         request = asked(spec, network=network, limits=limits, ops=ops)
-    except ArchError as error:
-        return list(error.diagnostics)
-    return list(examine(request).diagnostics)
-
-
-@dataclass(frozen=True, slots=True)
-class Unbuilt:
-    """A network that is not built, as parameters have no value: its own, and those that it leaves open in its base."""
-
-    network: syntax.Network
-    own: tuple[str, ...]
-    inherited: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What is wrong with a file, and which of its networks were not built."""
-
-    diagnostics: tuple[Diagnostic, ...]
-    unbuilt: tuple[Unbuilt, ...] = ()
-
-
-def examine(request: Request) -> Findings:
-    """What ``check`` finds, and what it leaves out."""
-    problems, unbuilt = Problems(), []
-    try:
-        user_ops, module, limits = request.user_ops, request.module, request.limits
+        module = request.module
         networks = list(module.networks().values()) if request.network is None else [request.chosen]
-        problems.extend(unknown_names(module, limits, user_ops))
+        problems.extend(unknown_names(module, request.limits, request.user_ops))
+        problems.extend(unused_imports(module))
         if request.is_changed:
             networks = []
             problems.extend(request.elaborated()[1])
     except ArchError as error:
-        return Findings(error.diagnostics)
+        return list(error.diagnostics)
     for declared in networks:
-        settable = open_parameters([network for _, network in bases(module, declared)])
-        waiting = [name for name, parameter in settable.items() if parameter.default is None]
-        if not waiting:
-            problems.extend(request.declared(declared).elaborated()[1])
-        elif faults := faulty_arguments(module, declared, limits, user_ops):
-            problems.extend(faults)
-        else:
-            own = {parameter.name.name for parameter in declared.parameters}
-            inherited = tuple(name for name in waiting if name not in own)
-            unbuilt.append(Unbuilt(declared, tuple(name for name in waiting if name in own), inherited))
-    return Findings(ArchError(problems).diagnostics, tuple(unbuilt))
+        problems.extend(_as_declared(request, declared))
+    return list(in_order(problems))
+
+
+def _as_declared(request: Request, network: syntax.Network) -> Iterable[Diagnostic]:
+    """What is found in a network of the file; a note where it cannot be built, as parameters have no value."""
+    if waiting := waiting_for(request.module, network):
+        faults = faulty_arguments(request.module, network, request.limits, request.user_ops)
+        return faults or [not_built(network, waiting)]
+    return request.declared(network).elaborated()[1]

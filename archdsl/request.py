@@ -159,8 +159,8 @@ class Request:
         graph.verify()
         return graph
 
-    def elaborated(self) -> tuple[Graph | None, list[Diagnostic]]:
-        """The graph as ``elaborate`` gives it, and what is wrong; raises ArchError only where that cannot begin."""
+    def elaborated(self) -> tuple[Graph | None, tuple[Diagnostic, ...]]:
+        """The graph as ``elaborate`` gives it, and everything found; raises ArchError only where that cannot begin."""
         module, network, ops = self.module, self.chosen, self.user_ops
         settings = settings_of(network, self.set_texts, self.parameters, self.limits)
         return elaborate(module, network, settings, self.limits, self.input, ops, measure=_finished_numbers)

@@ -18,7 +18,7 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
 from .options import FileOptions, InputOption, SetOption, SpecArgument, grouped
-from .output import say
+from .output import report, say
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def build(
     with progress() as show:
         timer = _Timer(show)
         graph = timer.run("compile", request.graph)
+        report(graph.diagnostics)
         timer.run("import torch", lambda: _require(device))
         module = timer.run("lower", lambda: _lowered(graph, device, weights))
         timer.run("forward pass", lambda: run_once(graph, module, device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archdsl.base.wording import quoted
-
 from .options import FileOptions, grouped
 from .output import counted, rendered, say
 
 if TYPE_CHECKING:
-    from archdsl.compiler import Findings, Unbuilt
     from archdsl.diagnostics.model import Diagnostic
     from archdsl.request import Request
+
+NOT_BUILT = "N401"
+"""The note that the last line sums up: a folder of bases has many of them, and all is well."""
 
 MOST_LISTED = 5
 """How many of the networks that were not built the last line names."""
@@ -39,21 +40,19 @@ def check(
     ],
     *,
     format: Annotated[Format, typer.Option("--format", help="How to print diagnostics.")] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
     options: FileOptions,
 ) -> None:
     """Report everything that is wrong with specs. Exits with 1 if anything is."""
     from archdsl.diagnostics.problems import Problems
 
     found = Problems()
-    unbuilt: list[Unbuilt] = []
     checked = 0
     for spec in _spread(specs):
-        findings = _examined(spec, options.request(spec))
-        found.extend(findings.diagnostics)
-        unbuilt.extend(findings.unbuilt)
+        found.extend(_examined(spec, options.request(spec)))
         checked += 1
-    say(_formatted(list(found), checked, unbuilt, format))
-    if len(found):
+    say(_formatted(list(found), checked, format))
+    if found.errors or (strict and any(each.severity == "warning" for each in found)):
         raise typer.Exit(1)
 
 
@@ -66,44 +65,39 @@ def _spread(arguments: Iterable[str]) -> Iterator[str]:
             yield argument
 
 
-def _examined(shown: str, request: Request) -> Findings:
+def _examined(shown: str, request: Request) -> list[Diagnostic]:
     from archdsl import compiler
     from archdsl.diagnostics.model import Diagnostic
 
     if isinstance(request.spec, str) and Path(request.spec).is_dir():
         help_ = "name a file, or a directory that holds some"
-        fault = Diagnostic("E001", f"there is no .arch file in {shown}", help=help_)
-        return compiler.Findings((fault,))
-    return compiler.examine(request)
+        return [Diagnostic("E001", f"there is no .arch file in {shown}", help=help_)]
+    return compiler.check(request)
 
 
-def _formatted(diagnostics: list[Diagnostic], checked: int, unbuilt: list[Unbuilt], format: Format) -> str:
+def _formatted(diagnostics: list[Diagnostic], checked: int, format: Format) -> str:
     from archdsl.diagnostics.exchange import render_json, render_sarif
 
     if format is Format.JSON:
         return render_json(diagnostics)
     if format is Format.SARIF:
         return render_sarif(diagnostics)
-    errors = counted(len(diagnostics), "error") if diagnostics else "no errors"
-    summary = f"{counted(checked, 'spec')} checked: {errors}\n{_left_out(unbuilt)}"
-    return (rendered(diagnostics, sys.stdout) + "\n" if diagnostics else "") + summary
+    shown = [each for each in diagnostics if each.code != NOT_BUILT]
+    summary = f"{counted(checked, 'spec')} checked: {_totals(shown)}\n{_left_out(diagnostics)}"
+    return (rendered(shown, sys.stdout) + "\n" if shown else "") + summary
 
 
-def _left_out(unbuilt: list[Unbuilt]) -> str:
+def _totals(diagnostics: list[Diagnostic]) -> str:
+    """``no errors``, ``2 errors, 1 warning``."""
+    number = Counter(each.severity for each in diagnostics)
+    errors = counted(number["error"], "error") if number["error"] else "no errors"
+    return f"{errors}, {counted(number['warning'], 'warning')}" if number["warning"] else errors
+
+
+def _left_out(diagnostics: list[Diagnostic]) -> str:
     """The line that says how many networks were not built, and what they wait for."""
-    if not unbuilt:
+    waiting = [each.message for each in diagnostics if each.code == NOT_BUILT]
+    if not waiting:
         return ""
-    listed = [_waiting(each) for each in unbuilt[:MOST_LISTED]]
-    if len(unbuilt) > MOST_LISTED:
-        listed.append(f"{len(unbuilt) - MOST_LISTED} more")
-    return f"{counted(len(unbuilt), 'network')} not built: {'; '.join(listed)}\n"
-
-
-def _waiting(unbuilt: Unbuilt) -> str:
-    name = unbuilt.network.name.name
-    wanted = f"`{name}` waits for {quoted(unbuilt.own)}" if unbuilt.own else f"`{name}` waits"
-    if not unbuilt.inherited or unbuilt.network.base is None:
-        return wanted
-    joined = " and for" if unbuilt.own else " for"
-    header = " ".join(unbuilt.network.base.span.text.split())
-    return f"{wanted}{joined} {quoted(unbuilt.inherited)}, which `{header}` leaves open: only `--set` gives it"
+    more = [f"{len(waiting) - MOST_LISTED} more"] if len(waiting) > MOST_LISTED else []
+    return f"{counted(len(waiting), 'network')} not built: {'; '.join([*waiting[:MOST_LISTED], *more])}\n"

@@ -1,4 +1,4 @@
-"""``archdsl explain``: what an error code means and how to mend it."""
+"""``archdsl explain``: what a code means and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def explain(
         str | None, typer.Argument(metavar="[CODE]", help="Such as E301; without it, all codes are listed.")
     ] = None,
 ) -> None:
-    """Explain an error code by an example, and how to mend it."""
+    """Explain a code by an example, and how to mend what it says."""
     from archdsl.diagnostics import explanations
 
     if code is None:

@@ -140,7 +140,8 @@ def rendered(diagnostics: Iterable[Diagnostic], stream: TextIO | None) -> str:
 
 def report(diagnostics: Iterable[Diagnostic]) -> None:
     """Writes diagnostics to stderr."""
-    complain(rendered(diagnostics, sys.stderr))
+    if text := rendered(diagnostics, sys.stderr):
+        complain(text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
 from .options import FileOptions, InputOption, JsonOption, SetOption, grouped
-from .output import Form, drawn, say
+from .output import Form, drawn, report, say
 
 if TYPE_CHECKING:
     from archdsl.request import Request
@@ -206,7 +206,9 @@ def _analysed(asked: Iterable[Asked], use: dict[str, Any]) -> list[tuple[str, St
     faults: list[Diagnostic] = []
     for spec, request in asked:
         try:
-            found.append((spec, Stats(request.graph(), **use)))
+            graph = request.graph()
+            report(graph.diagnostics)
+            found.append((spec, Stats(graph, **use)))
         except ArchError as error:
             faults.extend(fault for fault in error.diagnostics if fault not in faults)
     if faults:

@@ -1,4 +1,4 @@
-"""The codes of diagnostics."""
+"""The codes of diagnostics; the letter says how grave one is."""
 
 from __future__ import annotations
 
@@ -26,4 +26,22 @@ ErrorCode = Literal[
     # analysis
     "E801", "E802", "E803", "E804",
 ]  # fmt: skip
+"""What makes a spec, a file or a request wrong: no graph comes of it."""
+
+WarningCode = Literal["W401"]
+"""What is most likely not meant, and costs nothing: the graph is made all the same."""
+
+NoteCode = Literal["N401"]
+"""What is as it should be, and good to know."""
+
+Code = ErrorCode | WarningCode | NoteCode
 """Every code. docs/errors.md has a heading for each, tests/golden/diagnostics an example."""
+
+Severity = Literal["error", "warning", "note"]
+
+_SEVERITIES: dict[str, Severity] = {"E": "error", "W": "warning", "N": "note"}
+
+
+def severity_of(code: Code) -> Severity:
+    """What the letter of a code says."""
+    return _SEVERITIES[code[0]]

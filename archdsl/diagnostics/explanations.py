@@ -1,4 +1,4 @@
-"""What the error codes mean, read from docs/errors.md."""
+"""What the codes mean, read from docs/errors.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from archdsl.base.resources import resource_folder
 from archdsl.base.wording import either
 
-_HEADING = re.compile(r"^## (E\d{3}): (.+)$", re.MULTILINE)
+_HEADING = re.compile(r"^## ([EWN]\d{3}): (.+)$", re.MULTILINE)
 
 
 class UnknownCodeError(LookupError):
@@ -23,7 +23,7 @@ def explain(code: str) -> str:
     chapters = _chapters()
     known = code.strip().upper()
     if known not in chapters:
-        raise UnknownCodeError(f"there is no error code {code!r}; did you mean {_nearest(known)}?")
+        raise UnknownCodeError(f"there is no code {code!r}; did you mean {_nearest(known)}?")
     return chapters[known]
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from archdsl.base.source import Span
-from archdsl.diagnostics.codes import ErrorCode
-
-Severity = Literal["error", "warning"]
+from archdsl.diagnostics.codes import Code, Severity, severity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,32 +19,30 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault.
+    """One thing found: an error, a warning or a note, as its code says.
 
-    ``primary`` is where the fault is (None only where no text is involved, as with a missing file);
+    ``primary`` is where it is (None only where no text is involved, as with a missing file);
     ``labels`` are further places; ``notes`` are lines such as the chain of blocks it was built
     through; ``help`` says what to do. ``variants`` are the headers of networks, as ``base(width = 8)``, with
     whose values and changes a base's text was built, the nearest first.
     """
 
-    code: ErrorCode
+    code: Code
     message: str
     primary: Label | None
     labels: tuple[Label, ...]
     notes: tuple[str, ...]
     help: tuple[str, ...]
-    severity: Severity
     variants: tuple[Span, ...]
 
     def __init__(
         self,
-        code: ErrorCode,
+        code: Code,
         message: str,
         primary: Label | Span | None = None,
         labels: Iterable[Label] = (),
         notes: Iterable[str] = (),
         help: str | Iterable[str] = (),
-        severity: Severity = "error",
         variants: Iterable[Span] = (),
     ) -> None:
         """``primary`` may be a bare span, ``help`` one text or several; empty texts are no help and are dropped."""
@@ -59,11 +54,14 @@ class Diagnostic:
             "labels": tuple(labels),
             "notes": tuple(notes),
             "help": tuple([text for text in texts if text]),
-            "severity": severity,
             "variants": tuple(variants),
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def severity(self) -> Severity:
+        return severity_of(self.code)
 
     @property
     def span(self) -> Span | None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from archdsl.diagnostics.codes import ErrorCode
+from archdsl.diagnostics.codes import Code
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.rendering import render_text
 
 
 class ArchError(Exception):
-    """A wrong spec, weight file or request: carries one diagnostic or more, sorted by place."""
+    """A wrong spec, weight file or request: carries one error or more and what was found beside, sorted by place."""
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
         found = [diagnostics] if isinstance(diagnostics, Diagnostic) else list(diagnostics)
-        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(found, key=_place))
+        self.diagnostics = in_order(found)
         super().__init__("\n".join(f"{d.code}: {d.message}" for d in self.diagnostics))
 
     def __str__(self) -> str:
         return "\n" + "\n".join(render_text(d) for d in self.diagnostics)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Sorted by place; those without one come first."""
+    return tuple(sorted(diagnostics, key=_place))
 
 
 class Problems:
@@ -38,8 +43,14 @@ class Problems:
         for diagnostic in diagnostics:
             self.add(diagnostic)
 
-    def raise_if_any(self) -> None:
-        if self._found:
+    @property
+    def errors(self) -> int:
+        """How many of them are errors; warnings and notes stop nothing."""
+        return sum(diagnostic.severity == "error" for diagnostic in self)
+
+    def raise_errors(self) -> None:
+        """Raises ArchError with everything found, if there is an error among it."""
+        if self.errors:
             raise ArchError(self)
 
     def __iter__(self) -> Iterator[Diagnostic]:
@@ -49,7 +60,7 @@ class Problems:
         return sum(map(len, self._found.values()))
 
 
-_OF_TEXT: tuple[ErrorCode, ...] = ("E201", "E202", "E203", "E206", "E207")
+_OF_TEXT: tuple[Code, ...] = ("E201", "E202", "E203", "E206", "E207")
 """Faults of how names are written: at one place they are one mistake, whatever it is built with."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from archdsl.diagnostics.codes import Severity
 from archdsl.diagnostics.excerpts import Style, StyledLine, excerpts, visible
 from archdsl.diagnostics.model import Diagnostic
 
@@ -12,7 +13,7 @@ DEFAULT_WIDTH = 140
 
 _RESET = "\x1b[0m"
 _COLOURS: dict[Style, str] = {"bold": "\x1b[1m", "gutter": "\x1b[34m", "secondary": "\x1b[36m", "help": "\x1b[32m"}
-_SEVERITY_COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m"}
+_SEVERITY_COLOURS: dict[Severity, str] = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[1;36m"}
 
 
 def render_text(diagnostic: Diagnostic, *, color: bool = False, width: int | None = None) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from archdsl.base.collection import collection_paused
 from archdsl.base.limits import Limits
 from archdsl.diagnostics.model import Diagnostic
+from archdsl.diagnostics.problems import in_order
 from archdsl.elaborate.help.faults import Fault, Poisoned, Reporter, Stopped
+from archdsl.elaborate.help.unused import unused_imports
 from archdsl.elaborate.interpreter.bodies import BodyRunner
 from archdsl.elaborate.interpreter.session import NO_OPS, FinishedNumbers, Session
 from archdsl.elaborate.interpreter.values import Given
@@ -33,13 +36,14 @@ def elaborate(
     ops: Mapping[str, type[Op]] = NO_OPS,
     *,
     measure: Callable[[Graph], FinishedNumbers],
-) -> tuple[Graph | None, list[Diagnostic]]:
-    """The graph of one network with these parameters and this input, and what is wrong with it.
+) -> tuple[Graph | None, tuple[Diagnostic, ...]]:
+    """The graph of one network with these parameters and this input, and everything found.
 
     ``sizes`` replaces the declared input; ``ops`` are ops of the user's own, ``measure`` says what asserts ask of
-    the finished graph. The graph is None where there are errors.
+    the finished graph. The graph is None where there are errors; it has the warnings otherwise.
     """
     reporter = Reporter(limits)
+    reporter.problems.extend(unused_imports(module))
     builder = NetworkBuilder(Session(limits, reporter, ops), measure)
     graph = None
     with collection_paused(), _deep_stack(limits):
@@ -52,8 +56,10 @@ def elaborate(
         except RecursionError:
             message = "this nests deeper than the compiler can follow"
             reporter.problems.add(reporter.fault("E503", message, network.name.span).diagnostic)
-    problems = list(reporter.problems)
-    return (None if problems else graph), problems
+    found = in_order(reporter.problems)
+    if graph is None or reporter.problems.errors:
+        return None, found
+    return (replace(graph, diagnostics=found) if found else graph), found
 
 
 def faulty_arguments(

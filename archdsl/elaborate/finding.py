@@ -25,7 +25,7 @@ def read_spec(spec: Spec, limits: Limits) -> LoadedModule:
     if isinstance(spec, str) and ("\n" in spec or "{" in spec):
         spec = Source("<string>", spec)
     module = loader.load_text(spec) if isinstance(spec, Source) else loader.load(locate(spec))
-    loader.problems.raise_if_any()
+    loader.problems.raise_errors()
     assert module is not None
     return module
 

@@ -61,7 +61,7 @@ class NetworkBuilder:
         outputs = self._run(plan, environment, place, tensor)
         self._check_overrides()
         self._check_dotted_labels()
-        if len(self.session.reporter.problems) or not outputs:
+        if self.session.reporter.problems.errors or not outputs:
             return None
         values = {name: _setting(value) for name, value in plan.settings.items()}
         graph = Graph(network.name.name, self.session.builder.finish(), tuple(outputs), root, values, network.doc)
@@ -204,7 +204,7 @@ class NetworkBuilder:
     # ---- checks at the end -----------------------------------------------------------------------
 
     def _check_overrides(self) -> None:
-        if len(self.session.reporter.problems):
+        if self.session.reporter.problems.errors:
             return
         for name, override in self.session.overrides.items():
             if not override.used:

@@ -42,8 +42,9 @@ class Graph(GraphStructure):
     """A network, checked: ``nodes[i].id == i``, every input of a node stands before it.
 
     Its inputs are the nodes whose op is an ``InputOp``, in order; its auxiliary outputs stand last. ``settings`` are
-    the values of the network's parameters (a layer or list as its source text). It cannot be changed, nor can its
-    nodes; ``dataclasses.replace`` gives another.
+    the values of the network's parameters (a layer or list as its source text). ``diagnostics`` are the warnings of the
+    spec that it came from; they are no part of what is written or compared. It cannot be changed, nor can its nodes;
+    ``dataclasses.replace`` gives another.
     """
 
     __slots__ = ()

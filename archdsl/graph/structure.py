@@ -139,6 +139,7 @@ class GraphStructure:
     root: Scope
     settings: Mapping[str, Setting] = field(default_factory=dict)
     doc: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
 
     def input_types(self, node: Node) -> Types:
         """The types of a node's inputs, in order."""

@@ -421,7 +421,7 @@ class TestEnds:
         def broken(*_: object, **__: object) -> None:
             raise KeyError("lost")
 
-        monkeypatch.setattr(compiler, "examine", broken)
+        monkeypatch.setattr(compiler, "check", broken)
         run = Run(capsys, "check", "good.arch")
         assert run.code == 70
         assert run.err.startswith("internal error: KeyError: 'lost'\n  at ")
@@ -433,7 +433,7 @@ class TestEnds:
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(compiler, "examine", interrupted)
+        monkeypatch.setattr(compiler, "check", interrupted)
         run = Run(capsys, "check", "good.arch")
         assert (run.code, run.out, run.err) == (130, "", "")
 

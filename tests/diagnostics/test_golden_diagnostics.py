@@ -24,9 +24,11 @@ def test_diagnostics(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     capsys.readouterr()
     code = execute(shlex.split(command[1]) if command else ["check", path.name])
     captured = capsys.readouterr()
-    assert code == 1
-    assert f"error[{path.name[:4]}]" in captured.out + captured.err
-    shown = (captured.out + captured.err).replace(str(path.parent), "<folder>")
+    kind = {"E": "error", "W": "warning", "N": "note"}[path.name[0]]
+    printed = captured.out + captured.err
+    assert code == (1 if kind == "error" else 0)
+    assert f"{kind}[{path.name[:4]}]" in printed or (f'"{path.name[:4]}"' in printed and f'"{kind}"' in printed)
+    shown = printed.replace(str(path.parent), "<folder>")
     check_golden(path, shown, ".err")
 
 

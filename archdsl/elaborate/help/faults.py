@@ -103,7 +103,7 @@ class Reporter:
             diagnostic = replace(diagnostic, help=(*diagnostic.help, self.shape_help))
             self.shape_help = ""
         self.problems.add(diagnostic)
-        if len(self.problems) >= MAX_PROBLEMS or fault.diagnostic.code.startswith("E5"):
+        if self.problems.errors >= MAX_PROBLEMS or fault.diagnostic.code.startswith("E5"):
             raise Stopped
 
     @contextmanager

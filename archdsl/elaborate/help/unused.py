@@ -1,10 +1,14 @@
-"""Layers that a body defines and never applies, where a step was meant."""
+"""Names that nothing uses: layers that a body defines and never applies, where a step was meant, and imports."""
 
 from __future__ import annotations
 
+from itertools import chain
+
+from archdsl.diagnostics.model import Diagnostic
 from archdsl.elaborate.help.faults import Reporter
 from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.elaborate.interpreter.values import LayerValue
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.language import syntax
 from archdsl.language.walking import descendants
 
@@ -54,3 +58,23 @@ def _unmentioned(body: syntax.Body) -> tuple[syntax.Let, ...]:
     own = {let.name for let in lets}
     mentioned = {node.name for node in descendants(body) if isinstance(node, syntax.Name) and node not in own}
     return tuple(let for let in lets if let.name.name not in mentioned)
+
+
+def unused_imports(module: LoadedModule) -> list[Diagnostic]:
+    """A warning W401 for each import that is mentioned nowhere else in a file of networks.
+
+    A file without networks may import for those that import from it in turn.
+    """
+    declarations = module.parsed.declarations
+    imports = [declaration for declaration in declarations if isinstance(declaration, syntax.Import)]
+    if not imports or not module.networks():
+        return []
+    others = chain.from_iterable(descendants(each) for each in declarations if not isinstance(each, syntax.Import))
+    mentioned = {node.name for node in others if isinstance(node, syntax.Name)}
+    return [_unused(name, each) for each in imports for name in each.names if name.name not in mentioned]
+
+
+def _unused(name: syntax.Name, declaration: syntax.Import) -> Diagnostic:
+    message = f"nothing in this file uses the import `{name.name}`"
+    hint = f"remove it: a file that needs it can import it from {declaration.path.span.text} itself"
+    return Diagnostic("W401", message, name.span, help=hint)

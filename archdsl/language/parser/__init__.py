@@ -12,7 +12,7 @@ from archdsl.base.collection import collection_paused
 from archdsl.base.limits import DEFAULT_LIMITS, Limits, how_to_raise
 from archdsl.base.source import Source, Span
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.diagnostics.problems import ArchError
+from archdsl.diagnostics.problems import in_order
 from archdsl.language.parser.automaton import Automaton
 from archdsl.language.parser.giving_up import GivenUpError, SyntaxProblems
 from archdsl.language.parser.messages import describe
@@ -62,12 +62,11 @@ class _Parse:
 
     def module(self) -> Parsed:
         value = self._whole("module")
-        found = ArchError(self.problems).diagnostics
-        return Parsed(Module(self.source, ()) if value is None else value, found)
+        return Parsed(Module(self.source, ()) if value is None else value, in_order(self.problems))
 
     def expression(self) -> Expression:
         value: Expression = self._whole("expression")
-        self.problems.raise_if_any()
+        self.problems.raise_errors()
         return value
 
     def _whole(self, start: str) -> Any:
