@@ -13,12 +13,18 @@ from archdsl.ops.contract.channels import channel_axis
 from archdsl.ops.contract.init import Constant
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.contract.torch_call import TorchCall, module_call
-from archdsl.ops.facts.reading import ALL, Reads, along, in_place
+from archdsl.ops.facts.reading import ALL, Reads, along
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import keeping_input, keeping_result, softmax
 
 
-class _KeepsInputOp(PointwiseOp, ModuleOp):
+class _ActivationOp(PointwiseOp, ModuleOp):
+    """An activation after a convolution or norm; gates such as ``sigmoid`` stand within expressions instead."""
+
+    ends_unit = True
+
+
+class _KeepsInputOp(_ActivationOp):
     """An activation whose derivative is computed from its input."""
 
     @override
@@ -26,7 +32,7 @@ class _KeepsInputOp(PointwiseOp, ModuleOp):
         return keeping_input(tape, tensors[0])
 
 
-class _KeepsResultOp(PointwiseOp, ModuleOp):
+class _KeepsResultOp(_ActivationOp):
     """An activation whose derivative is computed from its result."""
 
     @override
@@ -39,6 +45,7 @@ class ReluOp(_KeepsResultOp):
 
     kind = "relu"
     torch_module = "nn.ReLU"
+    can_overwrite_input = True
 
 
 class Relu6Op(_KeepsInputOp):
@@ -46,6 +53,7 @@ class Relu6Op(_KeepsInputOp):
 
     kind = "relu6"
     torch_module = "nn.ReLU6"
+    can_overwrite_input = True
 
 
 class LeakyReluOp(_KeepsInputOp):
@@ -56,7 +64,7 @@ class LeakyReluOp(_KeepsInputOp):
     negative_slope: Number = 0.01
 
 
-class PReluOp(CostFreeOp, ModuleOp):
+class PReluOp(_ActivationOp):
     """``x`` above 0, ``a x`` below, with a learned ``a``: one for all, or one per channel. Same type.
 
     ``num_parameters`` is 1 (any layout) or the number of channels (``C x H x W``, ``C x L``, ``C``). Parameter:
@@ -66,6 +74,7 @@ class PReluOp(CostFreeOp, ModuleOp):
 
     kind = "prelu"
     torch_module = "nn.PReLU"
+    is_started_when_made = True
     num_parameters: PositiveInt = 1
     init: Number = 0.25
 
@@ -77,10 +86,6 @@ class PReluOp(CostFreeOp, ModuleOp):
         possible = f"1 or {type_.sizes[0]}" if type_.channel_axis == 0 else "1"
         message = f"`prelu` on {type_} takes {possible} parameters, but has {self.num_parameters}"
         raise OpError("E308", message, argument="num_parameters")
-
-    @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return in_place(len(output.sizes))
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -118,7 +123,9 @@ class SiluOp(_KeepsInputOp):
     arXiv:1710.05941."""
 
     kind = "silu"
+    aliases = ("swish",)
     torch_module = "nn.SiLU"
+    can_overwrite_input = True
 
 
 class MishOp(_KeepsInputOp):
@@ -133,6 +140,7 @@ class SigmoidOp(_KeepsResultOp):
 
     kind = "sigmoid"
     torch_module = "nn.Sigmoid"
+    ends_unit = False
 
 
 class TanhOp(_KeepsResultOp):
@@ -140,6 +148,7 @@ class TanhOp(_KeepsResultOp):
 
     kind = "tanh"
     torch_module = "nn.Tanh"
+    ends_unit = False
 
 
 class HardswishOp(_KeepsInputOp):
@@ -147,7 +156,9 @@ class HardswishOp(_KeepsInputOp):
     arXiv:1905.02244, section 5.2."""
 
     kind = "hardswish"
+    aliases = ("hswish", "h_swish")
     torch_module = "nn.Hardswish"
+    can_overwrite_input = True
 
 
 class HardsigmoidOp(_KeepsInputOp):
@@ -155,7 +166,9 @@ class HardsigmoidOp(_KeepsInputOp):
     arXiv:1905.02244, section 5.2."""
 
     kind = "hardsigmoid"
+    aliases = ("hsigmoid",)
     torch_module = "nn.Hardsigmoid"
+    ends_unit = False
 
 
 class SoftmaxOp(CostFreeOp):

@@ -53,6 +53,8 @@ class AttentionOp(Op):
     """
 
     kind = "attention"
+    torch_channels_at = 1
+    mac_formula = "4 * in_places * in_channels ** 2 + 2 * in_places ** 2 * in_channels"
     heads: PositiveInt
     dropout: Probability = 0.0
     bias: Flag = True
@@ -127,6 +129,7 @@ class DotProductAttentionOp(ModuleOp):
     """
 
     kind = "dot_product_attention"
+    mac_formula = "in_places * keys * (in_channels + out_channels)"
     torch_module = "layers.DotProductAttention"
     arity = 3
     heads: PositiveInt
@@ -160,6 +163,11 @@ class DotProductAttentionOp(ModuleOp):
     def macs(self, inputs: Types, output: TensorType) -> int:
         queries, keys, values = (type_.sizes for type_ in inputs)
         return prod(queries[:-1]) * keys[-2] * (keys[-1] + values[-1])
+
+    @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        """``keys`` are the tokens that a query is compared with."""
+        return {**super().mac_variables(inputs, output), "keys": inputs[1].sizes[-2]}
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

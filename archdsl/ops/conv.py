@@ -40,7 +40,11 @@ class _Convolution(WindowedOp):
     """What conv, dwconv and conv1d share; ``channels_and_groups`` tells them apart."""
 
     torch_module: ClassVar[str]
+    torch_channels_at = 1
     call_depends_on = "channels"
+    size_attributes = ("in_channels", "out_channels")
+    output_can_be_overwritten = True
+    mac_formula = "out_channels * in_channels / groups * kernel * out_places"
 
     @abstractmethod
     def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
@@ -65,6 +69,11 @@ class _Convolution(WindowedOp):
     def macs(self, inputs: Types, output: TensorType) -> int:
         weight = self.parameters(inputs)["weight"]
         return weight.elements * prod(output.sizes[1:])
+
+    @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        _, groups = self.channels_and_groups(inputs[0].sizes[0])
+        return {**super().mac_variables(inputs, output), "groups": groups}
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -132,6 +141,7 @@ class Conv2dOp(_Convolution):
     """
 
     kind = "conv"
+    aliases = ("conv2d", "convolution")
     torch_module = "nn.Conv2d"
     out_channels: PositiveInt
     kernel_size: Pair
@@ -164,6 +174,8 @@ class DepthwiseConv2dOp(_Convolution):
     """
 
     kind = "dwconv"
+    aliases = ("depthwise", "depthwise_conv")
+    mac_formula = "out_channels * kernel * out_places"
     torch_module = "nn.Conv2d"
     step_name = "conv"
     defaults_of = "conv"
@@ -227,6 +239,10 @@ class ConvTranspose2dOp(WindowedOp):
     """
 
     kind = "conv_transpose"
+    aliases = ("deconv", "conv_transpose2d")
+    torch_channels_at = 1
+    mac_formula = "out_channels * in_channels / groups * kernel * in_places"
+    output_can_be_overwritten = True
     call_depends_on = "channels"
     out_channels: PositiveInt
     kernel_size: Pair
@@ -271,6 +287,10 @@ class ConvTranspose2dOp(WindowedOp):
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return self.parameters(inputs)["weight"].elements * prod(inputs[0].sizes[1:])
+
+    @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        return {**super().mac_variables(inputs, output), "groups": self.groups}
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:

@@ -26,7 +26,12 @@ class LinearOp(Op):
     """
 
     kind = "linear"
+    aliases = ("fc", "dense", "fully_connected")
+    output_can_be_overwritten = True
+    mac_formula = "out_channels * in_channels * in_places"
+    torch_channels_at = 1
     call_depends_on = "channels"
+    size_attributes = ("in_features", "out_features")
     out_features: PositiveInt
     bias: Flag = True
     init: WeightInit = None

@@ -92,6 +92,7 @@ class WindowAttentionOp(Op):
     """
 
     kind = "window_attention"
+    mac_formula = "4 * padded * in_channels ** 2 + 2 * padded * kernel * in_channels + bias_offsets * 512 * (2 + heads)"
     heads: PositiveInt
     window: Pair
     shift: PaddingPair = (0, 0)
@@ -122,17 +123,31 @@ class WindowAttentionOp(Op):
 
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:
-        height, width, channels = inputs[0].sizes
-        (rows, columns), places = self.window, prod(self.window)
-        padded = -(-height // rows) * rows * (-(-width // columns) * columns)
+        channels, places, padded = inputs[0].sizes[2], prod(self.window), self._padded_places(inputs[0])
         network = _offsets(self.window) * _BIAS_NETWORK * (2 + self.heads) if self.cosine else 0
         return 4 * padded * channels**2 + 2 * padded * places * channels + network
 
     @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        """``kernel`` are the places of a window, ``padded`` those of the image padded to whole windows.
+
+        ``bias_offsets`` are the distances within a window for which Swin v2's network computes biases once for a batch.
+        """
+        return {
+            **super().mac_variables(inputs, output),
+            "kernel": prod(self.window),
+            "padded": self._padded_places(inputs[0]),
+            "heads": self.heads,
+            "bias_offsets": _offsets(self.window) if self.cosine else 0,
+        }
+
+    def _padded_places(self, type_: TensorType) -> int:
+        (height, width, _), (rows, columns) = type_.sizes, self.window
+        return -(-height // rows) * rows * (-(-width // columns) * columns)
+
+    @override
     def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:
-        height, width, channels = inputs[0].sizes
-        rows, columns = self.window
-        return 3 * (-(-height // rows) * rows * (-(-width // columns) * columns)) * channels**2
+        return 3 * self._padded_places(inputs[0]) * inputs[0].sizes[2] ** 2
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -373,6 +388,7 @@ class RelativeAttentionOp(Op):
     """
 
     kind = "relative_attention"
+    mac_formula = "4 * in_places * in_channels ** 2 + 2 * in_places * kernel * in_channels"
     heads: PositiveInt
     window: Pair
 
@@ -396,6 +412,11 @@ class RelativeAttentionOp(Op):
     def macs(self, inputs: Types, output: TensorType) -> int:
         windows, places, channels = inputs[0].sizes
         return 4 * windows * places * channels**2 + 2 * windows * places**2 * channels
+
+    @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        """``kernel`` are the places of a window."""
+        return {**super().mac_variables(inputs, output), "kernel": prod(self.window)}
 
     @override
     def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:

@@ -42,6 +42,7 @@ class AddOp(CostFreeOp):
     """The sum of two tensors or more of one type. Errors: E301 types that differ. torch.add, from left to right."""
 
     kind = "add"
+    output_can_be_overwritten = True
     arity = None
 
     @override
@@ -87,6 +88,8 @@ class ConcatOp(CostFreeOp):
     """
 
     kind = "concat"
+    aliases = ("cat",)
+    output_can_be_overwritten = True
     arity = None
 
     @override

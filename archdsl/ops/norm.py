@@ -44,6 +44,10 @@ class BatchNormOp(CostFreeOp):
     """
 
     kind = "bn"
+    aliases = ("batchnorm", "batch_norm", "batchnorm2d", "norm")
+    torch_channels_at = 1
+    size_attributes = ("num_features",)
+    output_can_be_overwritten = True
     call_depends_on = "channels"
     eps: Epsilon = 1e-5
     momentum: OptionalProbability = 0.1
@@ -108,6 +112,9 @@ class LayerNormOp(CostFreeOp):
     """
 
     kind = "ln"
+    aliases = ("layernorm", "layer_norm")
+    torch_channels_at = 1
+    output_can_be_overwritten = True
     eps: Epsilon = 1e-5
     affine: Flag = True
     bias: Flag = True
@@ -151,6 +158,7 @@ class LayerNorm2dOp(CostFreeOp):
     """
 
     kind = "ln2d"
+    torch_channels_at = 1
     eps: Epsilon = 1e-6
     init: VectorInit = None
     bias_init: VectorInit = None
@@ -187,6 +195,9 @@ class GroupNormOp(CostFreeOp):
     """
 
     kind = "gn"
+    aliases = ("groupnorm", "group_norm")
+    torch_channels_at = 2
+    output_can_be_overwritten = True
     num_groups: PositiveInt
     eps: Epsilon = 1e-5
     affine: Flag = True
@@ -231,6 +242,8 @@ class InstanceNormOp(CostFreeOp):
     """
 
     kind = "instance_norm"
+    torch_channels_at = 1
+    output_can_be_overwritten = True
     eps: Epsilon = 1e-5
     affine: Flag = False
     init: VectorInit = None
@@ -325,6 +338,8 @@ class ScaleOp(CostFreeOp):
     """
 
     kind = "scale"
+    torch_channels_at = 1
+    is_started_when_made = True
     value: Number = 1.0
 
     @override

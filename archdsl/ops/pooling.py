@@ -48,6 +48,9 @@ class MaxPoolOp(_WindowPoolOp):
     """
 
     kind = "maxpool"
+    aliases = ("max_pool", "maxpool2d")
+    ends_unit = True
+    output_can_be_overwritten = True
     kernel_size: Pair
     stride: OpenPair = OPEN
     padding: OpenPaddingPair = OPEN
@@ -78,6 +81,8 @@ class AvgPoolOp(_WindowPoolOp):
     """
 
     kind = "avgpool"
+    aliases = ("avg_pool", "avgpool2d")
+    output_can_be_overwritten = True
     kernel_size: Pair
     stride: OpenPair = OPEN
     padding: OpenPaddingPair = OPEN
@@ -132,6 +137,7 @@ class GlobalAvgPoolOp(_WholeImagePoolOp):
     """
 
     kind = "global_avgpool"
+    aliases = ("gap", "global_pool", "globalavgpool")
     torch_module = "nn.AdaptiveAvgPool2d"
 
     @override
@@ -160,6 +166,7 @@ class AdaptiveAvgPoolOp(_WholeImagePoolOp):
     """
 
     kind = "adaptive_avgpool"
+    aliases = ("adaptive_avg_pool",)
     torch_module = "nn.AdaptiveAvgPool2d"
     output_size: Pair
 
@@ -203,6 +210,7 @@ class BlurPoolOp(Op):
     """
 
     kind = "blurpool"
+    mac_formula = "in_channels * kernel ** 2 * out_places"
     kernel_size: PositiveInt = 3
     stride: PositiveInt = 2
 
@@ -224,6 +232,10 @@ class BlurPoolOp(Op):
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return prod(output.sizes) * self.kernel_size**2
+
+    @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        return {**super().mac_variables(inputs, output), "kernel": self.kernel_size}
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:

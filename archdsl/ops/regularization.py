@@ -65,6 +65,7 @@ class DropPathOp(PointwiseOp, ModuleOp):
     """
 
     kind = "drop_path"
+    aliases = ("stochastic_depth", "droppath")
     torch_module = "layers.DropPath"
     p: Probability
     mode: Literal["row", "batch"] = "row"

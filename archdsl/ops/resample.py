@@ -63,6 +63,7 @@ class UpsampleOp(_InterpolatingOp):
     """
 
     kind = "upsample"
+    aliases = ("interpolate",)
     scale_factor: NumberPair
     mode: _Mode = "nearest"
     align_corners: Flag = False
@@ -120,6 +121,7 @@ class PixelShuffleOp(CostFreeOp, ModuleOp):
     """
 
     kind = "pixel_shuffle"
+    aliases = ("pixelshuffle",)
     torch_module = "nn.PixelShuffle"
     factor: PositiveInt
 

@@ -101,6 +101,7 @@ class ReshapeOp(_InOrderOp):
     """
 
     kind = "reshape"
+    aliases = ("view",)
     sizes: Sizes
 
     @override
@@ -149,6 +150,7 @@ class PermuteOp(CostFreeOp):
     """
 
     kind = "permute"
+    aliases = ("transpose",)
     axes: Axes
 
     @model_validator(mode="after")

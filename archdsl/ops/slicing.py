@@ -135,6 +135,7 @@ class ChannelShuffleOp(CostFreeOp, ModuleOp):
     """
 
     kind = "channel_shuffle"
+    aliases = ("shuffle",)
     torch_module = "nn.ChannelShuffle"
     groups: PositiveInt
 

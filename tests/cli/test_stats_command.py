@@ -12,7 +12,6 @@ import pytest
 
 import archdsl
 from archdsl.analysis.cost import cost
-from archdsl.views.cost_formulas import variables
 from tests.running import captured
 
 WATCHED = """network watched {
@@ -100,7 +99,7 @@ class TestExplainCost:
             nodes = [node for node in graph.nodes if node.op.kind == row["op"]]
             evaluated = [node for node in nodes if node.id not in auxiliary]
             counted = evaluated if row["formula"] != "0" else []
-            values = [variables(node.op, graph.input_types(node), node.type) for node in counted]
+            values = [node.op.mac_variables(graph.input_types(node), node.type) for node in counted]
             assert row["macs"] == sum(eval(row["formula"], {}, each) for each in values)
             assert (row["uses"], row["auxiliary_uses"]) == (len(evaluated), len(nodes) - len(evaluated))
         linear = next(row for row in found["ops"] if row["op"] == "linear")

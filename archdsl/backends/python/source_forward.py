@@ -15,8 +15,6 @@ from archdsl.ops.contract.torch_call import FoldCall, FunctionCall, Input, Modul
 
 _LONGEST_INLINED = 64
 _MOST_NESTED = 3
-_ENDING = frozenset({"relu", "relu6", "silu", "gelu", "hardswish", "elu", "leaky_relu", "prelu", "mish", "maxpool"})
-"""After these a line ends, as in ``x = self.relu(self.bn(self.conv(x)))``."""
 
 _IMPORTED = frozenset({"self", "torch", "nn", "F", "functools", "operator"})
 
@@ -187,7 +185,8 @@ class ForwardWriter:
             return False
         if self._section_of(following) is not self._section:
             return False
-        ends = statement.call is not None and statement.node.op.kind in _ENDING
+        # a line ends as `x = self.relu(self.bn(self.conv(x)))` does
+        ends = statement.call is not None and statement.node.op.ends_unit
         return isinstance(text, str) and not ends and nested.depth < _MOST_NESTED and len(text) <= _LONGEST_INLINED
 
     def _call(self, statement: Statement) -> Text:

@@ -10,8 +10,6 @@ from archdsl.graph.model import Graph
 from archdsl.ops.contract.init import Initializer
 from archdsl.ops.contract.torch_call import ModuleCall, local_name
 
-_PATHS_WITH_OWN_START = frozenset({"scale", "prelu"})
-"""Ops whose start is an argument of their construction."""
 _SUBMODULES = {"out_proj": OUTPUT_PROJECTION}
 """Classes of modules inside an op's own, by name; those that are not named here are ``nn.Linear``."""
 _SUBCLASSES = frozenset({OUTPUT_PROJECTION, "CosineWindowAttention"})
@@ -54,7 +52,7 @@ def _starts(graph: Graph) -> list[_Start]:
     for node in graph.nodes:
         types = graph.input_types(node)
         specs = node.op.parameters(types) if node.module == node.path else {}
-        if not specs or node.op.kind in _PATHS_WITH_OWN_START:
+        if not specs or node.op.is_started_when_made:
             continue
         call = node.op.torch_call(types)
         target = call.target if isinstance(call, ModuleCall) else ""

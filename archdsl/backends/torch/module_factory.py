@@ -19,20 +19,6 @@ from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Types
 from archdsl.ops.contract.shapes import format_sizes
 from archdsl.ops.contract.torch_call import ModuleCall
 
-_SIZES = {
-    "nn.Conv1d": ("in_channels", "out_channels"),
-    "nn.Conv2d": ("in_channels", "out_channels"),
-    "nn.Linear": ("in_features", "out_features"),
-    "nn.BatchNorm1d": ("num_features",),
-    "nn.BatchNorm2d": ("num_features",),
-}
-"""Attributes that hold the first arguments; with ``groups`` and the shapes of the parameters, all that depends on
-channels."""
-_WITH_SUBMODULES = frozenset(
-    {"layers.SelfAttention", "layers.WindowAttention", "layers.CosineWindowAttention", "layers.RelativeAttention"}
-)
-"""Modules that are no prototypes, as copies would share submodules. Their ops say how each parameter starts."""
-
 
 class ModuleFactory:
     """Makes modules on one device: each kind once by its constructor, the others as copies, which are fast.
@@ -45,11 +31,12 @@ class ModuleFactory:
         self._dtype = dtype
         self._prototypes: dict[tuple[Any, ...], _Prototype] = {}
 
-    def maker(self, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> Callable[[], nn.Module]:
-        """What makes modules of ``call``, whose parameters and buffers have the shapes in ``specs``."""
-        if call.target in _WITH_SUBMODULES:
+    def maker(self, op: Op, call: ModuleCall, specs: Mapping[str, ParameterSpec]) -> Callable[[], nn.Module]:
+        """What makes modules of the op's ``call``, whose parameters and buffers have the shapes in ``specs``."""
+        if any("." in name for name in specs):
+            # no prototype, as copies would share submodules; the op says how each parameter starts
             return lambda: self._with_submodules(call)
-        names = _SIZES.get(call.target, ())
+        names = op.size_attributes
         sizes = dict(zip(names, call.args, strict=False))
         rest = call.kwargs
         if names and "groups" in rest:

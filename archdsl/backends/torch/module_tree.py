@@ -122,7 +122,7 @@ class _Furnishing:
             if isinstance(call, ModuleCall) and op.is_user_op:
                 make = partial(self._factory.of_the_user, op, call, types)
             elif isinstance(call, ModuleCall):
-                make = self._factory.maker(call, {**parameters, **op.buffers(types)})
+                make = self._factory.maker(op, call, {**parameters, **op.buffers(types)})
             blueprint = self._blueprints[key] = _Blueprint(call, parameters, make)
         return blueprint
 

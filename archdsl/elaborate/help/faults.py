@@ -13,29 +13,25 @@ from archdsl.base.source import Span
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.diagnostics.problems import Problems
+from archdsl.ops import ALL_OPS
 
 MAX_PROBLEMS = 50
 MAX_CHAIN_NOTES = 8
 
-ALIASES: dict[str, str] = {
-    "batchnorm": "bn", "batch_norm": "bn", "batchnorm2d": "bn", "norm": "bn", "layernorm": "ln", "layer_norm": "ln",
-    "groupnorm": "gn", "group_norm": "gn", "conv2d": "conv", "convolution": "conv", "depthwise": "dwconv",
-    "depthwise_conv": "dwconv", "deconv": "conv_transpose", "conv_transpose2d": "conv_transpose", "fc": "linear",
-    "dense": "linear", "fully_connected": "linear", "swish": "silu", "hswish": "hardswish", "h_swish": "hardswish",
-    "hsigmoid": "hardsigmoid", "max_pool": "maxpool", "maxpool2d": "maxpool", "avg_pool": "avgpool",
-    "avgpool2d": "avgpool", "gap": "global_avgpool", "global_pool": "global_avgpool", "globalavgpool": "global_avgpool",
-    "adaptive_avg_pool": "adaptive_avgpool", "cat": "concat", "add": "sum", "skip": "id", "shortcut": "id",
-    "stochastic_depth": "drop_path", "droppath": "drop_path", "shuffle": "channel_shuffle",
-    "pixelshuffle": "pixel_shuffle", "interpolate": "upsample", "view": "reshape", "transpose": "permute",
-    "True": "true", "False": "false", "None": "none", "null": "none", "out": "out_channels",
-    "channels": "out_channels", "filters": "out_channels", "kernel": "kernel_size", "ksize": "kernel_size",
-    "size": "kernel_size", "strides": "stride", "pad": "padding", "group": "groups", "use_bias": "bias",
+_OTHER_ALIASES: dict[str, str] = {
+    "add": "sum", "skip": "id", "shortcut": "id", "True": "true", "False": "false", "None": "none", "null": "none",
+    "out": "out_channels", "channels": "out_channels", "filters": "out_channels", "kernel": "kernel_size",
+    "ksize": "kernel_size", "size": "kernel_size", "strides": "stride", "pad": "padding", "group": "groups",
+    "use_bias": "bias",
     "ceil_mode": "ceil", "features": "out_features", "units": "out_features", "rate": "p", "prob": "p",
     "he_normal": "kaiming_normal", "he_uniform": "kaiming_uniform", "glorot_normal": "xavier_normal",
     "glorot_uniform": "xavier_uniform", "truncated_normal": "trunc_normal",
     "num_classes": "classes", "n_classes": "classes", "epsilon": "eps", "weight_init": "init", "inputs": "in",
     "input": "in",
 }  # fmt: skip
+"""What people type for what is no op: functions, words of the language, arguments, initialisers, parameters."""
+
+ALIASES: dict[str, str] = {alias: kind for kind, op in ALL_OPS.items() for alias in op.aliases} | _OTHER_ALIASES
 """What people type, and what it is called here; edit distance alone would not find these."""
 
 

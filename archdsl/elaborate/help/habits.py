@@ -14,17 +14,11 @@ from typing_extensions import TypeIs
 
 from archdsl.base.wording import either
 from archdsl.elaborate.help.faults import nearest
-from archdsl.ops import OPS
+from archdsl.ops import OPS, ScaleOp
 from archdsl.ops.contract.init import INITIALIZERS, Initializer
-
-_KERNEL_AT = {"conv": 1, "conv1d": 1, "conv_transpose": 1, "dwconv": 0}
-"""Where the kernel stands among the arguments of each convolution."""
 
 _MIN_HIDING = 3
 """With fewer arguments no convolution hides channels among them (see ``hidden_channels``)."""
-
-_BEHIND_CHANNELS = {"bn": 1, "ln": 1, "ln2d": 1, "instance_norm": 1, "gn": 2, "scale": 1, "attention": 1, "linear": 1}
-"""The place of the channels, from 1, where PyTorch wants them: ``gn(groups, channels)``, ``linear(in, out)``."""
 
 _SMALLEST_CHANNELS = 16
 """A kernel from this size on, with next to no padding, is a number of channels."""
@@ -34,6 +28,24 @@ _LARGEST_SCALE = 8
 
 _TORCHS_CHANNELS = (1, -3)
 """The axis of the channels, the batch before it or from the end: ``torch.cat([a, b], 1)``."""
+
+
+def _kernel_at(callee: str) -> int | None:
+    """Where the kernel stands among the arguments of a convolution, from 0; None for what is none."""
+    op = OPS.get(callee)
+    if op is None or op.torch_channels_at is None or "kernel_size" not in op.model_fields:
+        return None
+    return list(op.model_fields).index("kernel_size")
+
+
+def _channels_at(callee: str) -> int | None:
+    """Where PyTorch wants the channels of an op without a kernel, from 1: ``gn(groups, channels)``."""
+    return OPS[callee].torch_channels_at if callee in OPS and _kernel_at(callee) is None else None
+
+
+def _begins_with_size(callee: str) -> bool:
+    """Whether an op that PyTorch gives the channels first takes another size first: ``linear(in, out)``."""
+    return _channels_at(callee) == 1 and next(iter(OPS[callee].model_fields.values())).is_required()
 
 
 class Written(NamedTuple):
@@ -53,24 +65,25 @@ def refusal_help(
     if error["type"] == "literal_error" and refused and not isinstance(value, str):
         return _text_in_quotes(argument, refused.text, re.findall("'([^']*)'", context.get("expected", "")))
     if argument == "eps" and error["type"] in ("less_than", "float_type", "tuple_type"):
-        return _known_channels(callee, positional) if len(positional) >= _BEHIND_CHANNELS.get(callee, 99) else ""
+        at = _channels_at(callee)
+        return _known_channels(callee, positional) if at is not None and len(positional) >= at else ""
     if argument == "padding" and value in ("same", "valid"):
         return _padding_by_name(str(value))
     if error["type"] == "padding_open":
         return _kernel_behind_channels(callee, positional, channels) or str(context.get("help", ""))
     if argument == "p" and isinstance(value, int | float) and 2 <= value <= 100:
         return f"it is a share: write `{callee}({value / 100})`"
-    if callee in ("linear", "attention") and len(positional) > 1 and argument in ("bias", "dropout"):
+    if _begins_with_size(callee) and len(positional) > 1 and argument in ("bias", "dropout"):
         return _without_first(callee, positional) if _is_count(positional[1].value) else ""
     return ""
 
 
 def repetition_help(callee: str, positional: Sequence[Written], argument: str) -> str:
     """What to write where a keyword names what channels stand for already: ``conv(3, 64, kernel_size = 7)``."""
-    at = {"kernel_size": 1, "stride": 2, "padding": 3}.get(argument)
-    if at is not None and len(positional) == _KERNEL_AT.get(callee, 99) + at:
+    kernel_at, behind = _kernel_at(callee), {"kernel_size": 1, "stride": 2, "padding": 3}.get(argument)
+    if kernel_at is not None and behind is not None and len(positional) == kernel_at + behind:
         return _without_first(callee, positional, f"{argument} = ...")
-    if argument == "eps" and len(positional) == _BEHIND_CHANNELS.get(callee, 99):
+    if argument == "eps" and len(positional) == _channels_at(callee):
         return _known_channels(callee, positional, f"{argument} = ...")
     return ""
 
@@ -85,7 +98,7 @@ def surplus_help(callee: str, positional: Sequence[Written]) -> str:
     if len(fields) == 1 and get_origin(fields[0].annotation) is tuple:
         takes = get_args(fields[0].annotation)
         return _as_sizes(callee, positional) if ... in takes or len(takes) == len(positional) else ""
-    return _without_first(callee, positional) if callee in _BEHIND_CHANNELS else ""
+    return _without_first(callee, positional) if _channels_at(callee) is not None else ""
 
 
 def axis_help(function: str, layers: str, axis: object) -> str:
@@ -121,7 +134,7 @@ def _text_in_quotes(argument: str, written: str, texts: Sequence[str]) -> str:
 
 def may_hide(callee: str, arguments: int) -> bool:
     """Whether so many arguments may hide channels among them; a first look, as every call passes here."""
-    return arguments >= _MIN_HIDING or (callee == "scale" and arguments == 1)
+    return arguments >= _MIN_HIDING or (arguments == 1 and OPS.get(callee) is ScaleOp)
 
 
 def channels_as_value(positional: Sequence[Written], channels: int) -> bool:
@@ -138,7 +151,7 @@ def hidden_channels(callee: str, positional: Sequence[Written], padding: object,
     told by all of these together: the first number is the input's channels, the kernel is large, and the padding,
     though written, a small part of it. Whoever means it names the kernel.
     """
-    at = _KERNEL_AT.get(callee)
+    at = _kernel_at(callee)
     if at is None or len(positional) < at + 2 or positional[0].value != channels:
         return ""
     kernel = positional[at].value
@@ -152,14 +165,15 @@ def _kernel_behind_channels(callee: str, positional: Sequence[Written], channels
 
     ``dwconv(64)`` has none behind it, as its kernel is forgotten.
     """
-    at = _KERNEL_AT.get(callee)
+    at = _kernel_at(callee)
     if at is None or len(positional) <= at or not _is_count(kernel := positional[at].value):
         return ""
     is_large, is_known = kernel >= _SMALLEST_CHANNELS, positional[0].value == channels
     if_meant = f"; if a kernel of {kernel} is meant, write its `padding`"
     if len(positional) == at + 1:
-        lacks_kernel = callee == "dwconv" and (is_large or is_known)
-        return f"channels are never written, and the kernel comes first: `dwconv(3)`{if_meant}" if lacks_kernel else ""
+        lacks_kernel = at == 0 and (is_large or is_known)
+        first = f"channels are never written, and the kernel comes first: `{callee}(3)`"
+        return f"{first}{if_meant}" if lacks_kernel else ""
     after = positional[at + 1].value
     if not _is_count(after):
         return ""
@@ -171,14 +185,14 @@ def _kernel_behind_channels(callee: str, positional: Sequence[Written], channels
 
 
 def _known_channels(callee: str, positional: Sequence[Written], *more: str) -> str:
-    kept = [each.text for each in positional[: _BEHIND_CHANNELS[callee] - 1]]
+    kept = [each.text for each in positional[: (_channels_at(callee) or 1) - 1]]
     return f"the channels are known: write `{_call(callee, [*kept, *more])}`"
 
 
 def _without_first(callee: str, positional: Sequence[Written], *more: str) -> str:
     """The call without the channels in front: those that come in, and for ``dwconv`` those that go out as well."""
     kept = positional[1:]
-    if callee == "dwconv" and len(kept) > 1 and _is_count(kept[0].value) and kept[0].value >= _SMALLEST_CHANNELS:
+    if _kernel_at(callee) == 0 and len(kept) > 1 and _is_count(kept[0].value) and kept[0].value >= _SMALLEST_CHANNELS:
         kept = kept[1:]
     return f"input channels are never written: `{_call(callee, [*[each.text for each in kept], *more])}`"
 

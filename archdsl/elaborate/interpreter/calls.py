@@ -23,7 +23,7 @@ from archdsl.elaborate.interpreter.values import (
 )
 from archdsl.graph.model import Node
 from archdsl.language import syntax
-from archdsl.ops import OPS
+from archdsl.ops import OPS, ScaleOp
 from archdsl.ops.contract.base import Op
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class OpCalls:
             return
         names = zip(self.fields(reference.op), arguments, strict=False)
         positional = written(given[name] for name, argument in names if argument.name is None)
-        if reference.name == "scale":
+        if reference.op is ScaleOp:
             if channels_as_value(positional, channels):
                 message = f"`scale` would start at the value {channels}, which is the number of channels"
                 help_ = f"the channels are known: write `scale`; if it is meant, `scale(value = {positional[0].text})`"

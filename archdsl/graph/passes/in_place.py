@@ -4,17 +4,6 @@ from __future__ import annotations
 
 from archdsl.graph.model import Graph
 
-IN_PLACE_KINDS = frozenset({"relu", "relu6", "silu", "hardswish"})
-"""Activations that can overwrite their input (``inplace=True``)."""
-
-FRESH_OUTPUT_KINDS = frozenset(
-    {
-        "conv", "dwconv", "conv1d", "conv_transpose", "linear", "bn", "ln", "gn", "instance_norm", "maxpool",
-        "avgpool", "add", "concat",
-    }
-)  # fmt: skip
-"""Ops whose output is new memory that their own backward pass does not read."""
-
 
 def overwriting_nodes(graph: Graph) -> frozenset[int]:
     """Ids of the nodes that may write their result over their first input, as torchvision's models do.
@@ -30,9 +19,9 @@ def overwriting_nodes(graph: Graph) -> frozenset[int]:
     for output in graph.outputs:
         reads[output.node] += 1
     refused = set()
-    candidates = [node for node in graph.nodes if node.op.kind in IN_PLACE_KINDS]
+    candidates = [node for node in graph.nodes if node.op.can_overwrite_input]
     for node in candidates:
         source = node.inputs[0]
-        if reads[source] > 1 or graph.nodes[source].op.kind not in FRESH_OUTPUT_KINDS:
+        if reads[source] > 1 or not graph.nodes[source].op.output_can_be_overwritten:
             refused.add(node.module)
     return frozenset(node.id for node in candidates if node.module not in refused)

@@ -77,6 +77,23 @@ class Op(BaseModel, ABC):
     call_depends_on: ClassVar[Literal["arguments", "channels", "types"]] = "types"
     """What decides over the torch call, the parameters and the buffers: the arguments alone, with them the layout and
     the channels of the op's one input, or the inputs' whole types."""
+    size_attributes: ClassVar[tuple[str, ...]] = ()
+    """Attributes of its module that hold the call's first arguments, where these, ``groups`` and the parameters' shapes
+    are all that depends on channels: then one module is made, and the others are copies with other sizes."""
+    is_started_when_made: ClassVar[bool] = False
+    """Whether its parameter's start is an argument of the call or of the parameter's making."""
+    can_overwrite_input: ClassVar[bool] = False
+    """Whether it is an activation that takes ``inplace=True``."""
+    output_can_be_overwritten: ClassVar[bool] = False
+    """Whether its output is new memory that its own backward pass does not read."""
+    ends_unit: ClassVar[bool] = False
+    """Whether units such as conv, norm, activation end with it: written code ends the line."""
+    mac_formula: ClassVar[str] = ""
+    """``macs`` in words that can be computed, with the names of ``mac_variables``; "" where ``macs`` alone says it."""
+    torch_channels_at: ClassVar[int | None] = None
+    """The place, from 1, at which PyTorch takes the input's channels, which specs never write: ``linear(in, out)``."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """What people type for it, where edit distance alone would not find its name."""
     is_user_op: ClassVar[bool] = False
     """Whether it is written outside archdsl, so that its mistakes are its author's."""
 
@@ -96,6 +113,16 @@ class Op(BaseModel, ABC):
         The convention of torch's FlopCounterMode (which counts two FLOPs for each) and of
         torchvision's published ``_ops``: biases, norms, activations and pools count nothing.
         """
+
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        """What the names in ``mac_formula`` are worth; ``places`` are the elements of a channel."""
+        in_channels, out_channels = (type_.sizes[type_.channel_axis or 0] for type_ in (inputs[0], output))
+        return {
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "in_places": inputs[0].elements // in_channels,
+            "out_places": output.elements // out_channels,
+        }
 
     def input_gradient_macs(self, inputs: Types, output: TensorType) -> int:
         """Multiply-accumulates of the gradient for the op's input alone, which the first layer of a network spares."""
@@ -156,7 +183,9 @@ class Op(BaseModel, ABC):
 
 
 class CostFreeOp(Op):
-    """An op without matrix products."""
+    """An op without products of convolutions, matrices or attention."""
+
+    mac_formula = "0"
 
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:

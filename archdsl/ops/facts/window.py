@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Self
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import override
 
-from archdsl.ops.contract.base import Op, OpError
-from archdsl.ops.contract.shapes import window_output
+from archdsl.ops.contract.base import Op, OpError, Types
+from archdsl.ops.contract.shapes import TensorType, window_output
 
 AXES = {1: ("length",), 2: ("height", "width")}
 
@@ -76,6 +78,11 @@ class WindowedOp(Op):
         kernel = as_axes(arguments["kernel_size"])
         dilation = as_axes(arguments["dilation"]) if "dilation" in arguments else (1,) * len(kernel)
         return kernel, as_axes(arguments["stride"]), dilation
+
+    @override
+    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
+        """``kernel`` are the elements of the kernel."""
+        return {**super().mac_variables(inputs, output), "kernel": prod(self.window()[0])}
 
     def window_sizes(self, sizes: tuple[int, ...], ceil: bool = False) -> tuple[int, ...]:
         """Output sizes of the axes that the window moves along. Raises OpError E304 where it does not fit."""
