@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archdsl.diagnostics.model import Diagnostic as Diagnostic
     from archdsl.diagnostics.problems import ArchError as ArchError
     from archdsl.extensions.graph_files import read_graph as read_graph
+    from archdsl.graph.builder import GraphBuilder as GraphBuilder
     from archdsl.graph.model import Graph as Graph
     from archdsl.graph.model import Node as Node
     from archdsl.zoo.bundled import bundled as bundled
@@ -31,6 +32,7 @@ _HOMES = {
     "ArchError": "archdsl.diagnostics.problems",
     "Diagnostic": "archdsl.diagnostics.model",
     "Graph": "archdsl.graph.model",
+    "GraphBuilder": "archdsl.graph.builder",
     "Limits": "archdsl.base.limits",
     "Node": "archdsl.graph.model",
     "Source": "archdsl.base.source",

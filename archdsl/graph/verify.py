@@ -113,11 +113,12 @@ def _check_modules(graph: GraphStructure) -> None:
         owner = owners.get(node.module)
         if owner is None:
             raise GraphError(f"{_named(node)} shares the module {node.module}, which no node before it has")
-        if not _same_weights(node.op, graph.input_types(node), owner.op, graph.input_types(owner)):
+        if not same_weights(node.op, graph.input_types(node), owner.op, graph.input_types(owner)):
             raise GraphError(f"{_named(node)} shares a module with {_named(owner)} that does not fit it")
 
 
-def _same_weights(op: Op, types: Types, other: Op, other_types: Types) -> bool:
+def same_weights(op: Op, types: Types, other: Op, other_types: Types) -> bool:
+    """Whether two ops on inputs of these types can have one module."""
     if op is other and types == other_types:
         return True
     return (

@@ -19,6 +19,7 @@ import archdsl
 from archdsl.analysis.memory import DEVICES, ITEM_BYTES, OPTIMIZERS, Memory, largest_batch, memory
 from archdsl.backends.torch.fx import to_graph_module
 from archdsl.extensions.user_ops import FunctionCall, TorchCall, UserOp, X
+from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph, Node
 from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import Op, OpError, Tensors, Types
@@ -26,7 +27,6 @@ from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.memory.strides import Strided, of_roll
 from archdsl.ops.memory.tape import Tape, Tensor
 from tests.analysis.memory_oracle import inference_peak, optimizer_bytes, saved_bytes
-from tests.graph.network_builder import NetworkBuilder
 from tests.ops.op_cases import CASES
 from tests.ops.op_strategies import Arguments
 from tests.running import calls_made
@@ -59,7 +59,7 @@ def compare(graph: Graph, dtype: str = "float32", batch: int = 2) -> Memory:
 # ---- every op ------------------------------------------------------------------------------------
 
 
-def laid_out(builder: NetworkBuilder, data: st.DataObject, type_: TensorType, name: str) -> Node:
+def laid_out(builder: GraphBuilder, data: st.DataObject, type_: TensorType, name: str) -> Node:
     """A tensor of this type: the input or behind a parameter, in order or not, maybe one that may be overwritten."""
     turned = type_.layout in ("CHW", "HWC", "CL", "LC") and data.draw(st.booleans())
     if turned:
@@ -73,23 +73,23 @@ def laid_out(builder: NetworkBuilder, data: st.DataObject, type_: TensorType, na
     else:
         node = builder.input(*type_.sizes, name=name, layout=type_.layout)
     if data.draw(st.booleans()):
-        node = builder.add("position_embedding", node, name=f"{name}_learned")
+        node = builder.apply("position_embedding", node, label=f"{name}_learned")
     if turned:
-        node = builder.add("channels_first" if first else "channels_last", node, name=f"{name}_turned")
+        node = builder.apply("channels_first" if first else "channels_last", node, label=f"{name}_turned")
     elif node.type != type_:
-        node = builder.add("crop", node, name=f"{name}_cropped", size=type_.sizes[1:])
+        node = builder.apply("crop", node, label=f"{name}_cropped", size=type_.sizes[1:])
     if data.draw(st.booleans()):
-        node = builder.add("add", node, node, name=f"{name}_new")
+        node = builder.apply("add", node, node, label=f"{name}_new")
     return node
 
 
 def network_of(kind: str, arguments: Arguments, types: tuple[TensorType, ...], data: st.DataObject) -> Graph:
     """The op on such tensors, and something that reads its result."""
-    builder = NetworkBuilder()
+    builder = GraphBuilder("net")
     inputs = [laid_out(builder, data, type_, f"input{i}") for i, type_ in enumerate(types)]
-    result = builder.add(kind, *inputs, name="op", **arguments)
-    builder.add("relu", result, name="reader")
-    return builder.graph()
+    result = builder.apply(kind, *inputs, label="op", **arguments)
+    builder.apply("relu", result, label="reader")
+    return builder.finish()
 
 
 @pytest.mark.parametrize("kind", sorted(ALL_OPS.keys() - {"input"}))
@@ -327,16 +327,16 @@ def test_an_op_of_ones_own_may_say() -> None:
 
 def chain(length: int) -> Graph:
     """Blocks of four nodes, whose ops are the same objects throughout, as elaboration makes them."""
-    builder = NetworkBuilder()
+    builder = GraphBuilder("net")
     node = builder.input(8, 4, 4)
     conv, bn = ALL_OPS["conv"](out_channels=8, kernel_size=3), ALL_OPS["bn"]()  # type: ignore[call-arg]
     relu, add = ALL_OPS["relu"](), ALL_OPS["add"]()
     for i in range(length // 4):
         branch = node
         for op in (conv, bn, relu):
-            branch = builder.add_op(op, branch, name=f"{op.kind}{i}")
-        node = builder.add_op(add, branch, node, name=f"add{i}")
-    return builder.graph()
+            branch = builder.apply(op, branch, label=f"{op.kind}{i}")
+        node = builder.apply(add, branch, node, label=f"add{i}")
+    return builder.finish()
 
 
 def test_work_grows_linearly() -> None:

@@ -9,20 +9,20 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from torch import Tensor, nn
 from typing_extensions import override
 
 import archdsl
 from archdsl.analysis.places import PLACE_AXES
 from archdsl.analysis.receptive_field import AxisField, Field, ReceptiveFields, receptive_fields
+from archdsl.diagnostics.problems import ArchError
 from archdsl.extensions.user_ops import FunctionCall, TorchCall, UserOp, X
+from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
 from archdsl.ops import ALL_OPS
-from archdsl.ops.contract.base import OpError, Types
+from archdsl.ops.contract.base import Types
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.facts.reading import Reads, in_place
-from tests.graph.network_builder import NetworkBuilder
 from tests.ops.op_cases import CASES
 from tests.running import calls_made
 
@@ -75,13 +75,13 @@ def is_within(seen: Box | None, expected: Box, field: Field | None) -> bool:
 
 def one_op(kind: str, arguments: dict[str, Any], inputs: Types) -> Graph | None:
     """A network of this op alone; None where it refuses."""
-    net = NetworkBuilder()
+    net = GraphBuilder("net")
     nodes = [net.input(*type_.sizes, name=f"input{i}", layout=type_.layout) for i, type_ in enumerate(inputs)]
     try:
-        net.add(kind, *nodes, name="op", **arguments)
-    except (ValidationError, OpError):
+        net.apply(kind, *nodes, label="op", **arguments)
+    except ArchError:
         return None
-    return net.graph()
+    return net.finish()
 
 
 def torch_module(kind: str, arguments: dict[str, Any], inputs: Types) -> nn.Module | None:
@@ -297,11 +297,11 @@ def test_branches_that_are_centred_on_different_pixels(merge: str, anchors: tupl
 
 
 def test_each_input_has_its_fields() -> None:
-    net = NetworkBuilder()
+    net = GraphBuilder("net")
     image, signal = net.input(3, 8, 8, name="image"), net.input(3, 1, 1, name="gate")
-    near = net.add("conv", image, name="near", out_channels=3, kernel_size=(3, 3))
-    both = net.add("mul", near, signal, name="both")
-    fields = receptive_fields(net.graph())
+    near = net.apply("conv", image, label="near", out_channels=3, kernel_size=(3, 3))
+    both = net.apply("mul", near, signal, label="both")
+    fields = receptive_fields(net.finish())
     assert [field.input for field in fields.nodes[near.id] or ()] == [image.id]
     assert [field.input for field in fields.nodes[both.id] or ()] == [image.id, signal.id]
     assert fields.of(near.id, signal.id) is None

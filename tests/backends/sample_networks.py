@@ -4,173 +4,180 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph, Node
 from archdsl.ops.contract.init import Initializer, KaimingNormal, Normal, Zeros
-from tests.graph.network_builder import NetworkBuilder
 
 
 def residual(init: Initializer | None = None) -> Graph:
     """Blocks with and without a projection, at three widths; activations that may overwrite their input."""
-    b = NetworkBuilder("residual")
-    x = _norm_relu(b, b.add("conv", b.input(3, 32, 32), name="conv1", out_channels=8, kernel_size=3, bias=False), "1")
+    b = GraphBuilder("residual")
+    x = _norm_relu(
+        b, b.apply("conv", b.input(3, 32, 32), label="conv1", out_channels=8, kernel_size=3, bias=False), "1"
+    )
     for stage, (width, blocks) in enumerate([(8, 2), (16, 4), (32, 1)], 1):
-        b.open("stage", f"layer{stage}", f"layer{stage}")
-        for block in range(blocks):
-            stride = 2 if block == 0 and stage > 1 else 1
-            b.open("block", str(block), "basic")
-            y = b.add("conv", x, name="conv1", out_channels=width, kernel_size=3, stride=stride, bias=False, init=init)
-            y = _norm_relu(b, y, "1")
-            y = b.add("conv", y, name="conv2", out_channels=width, kernel_size=3, bias=False, init=init)
-            y = b.add("bn", y, name="bn2", init=Zeros())
-            if x.type != y.type:
-                b.open("sequence", "downsample")
-                x = b.add("conv", x, name="0", out_channels=width, kernel_size=1, stride=stride, bias=False)
-                x = b.add("bn", x, name="1")
-                b.close()
-            x = b.add("relu", b.add("add", y, x, name="add1"), name="relu2")
-            b.close()
-        b.close()
-    b.open("head", "")
-    _classifier(b, x)
-    return b.graph()
+        with b.scope("stage", f"layer{stage}"):
+            for block in range(blocks):
+                stride = 2 if block == 0 and stage > 1 else 1
+                with b.scope("block", str(block), block="basic"):
+                    y = b.apply(
+                        "conv",
+                        x,
+                        label="conv1",
+                        out_channels=width,
+                        kernel_size=3,
+                        stride=stride,
+                        bias=False,
+                        init=init,
+                    )
+                    y = _norm_relu(b, y, "1")
+                    y = b.apply("conv", y, label="conv2", out_channels=width, kernel_size=3, bias=False, init=init)
+                    y = b.apply("bn", y, label="bn2", init=Zeros())
+                    if x.type != y.type:
+                        with b.scope("sequence", "downsample"):
+                            x = b.apply(
+                                "conv", x, label="0", out_channels=width, kernel_size=1, stride=stride, bias=False
+                            )
+                            x = b.apply("bn", x, label="1")
+                    x = b.apply("relu", b.apply("add", y, x, label="add1"), label="relu2")
+    with b.scope("head"):
+        _classifier(b, x)
+    return b.finish()
 
 
 def dense() -> Graph:
     """Concatenations whose number differs between blocks of one kind."""
-    b = NetworkBuilder("dense")
+    b = GraphBuilder("dense")
     x = b.input(3, 16, 16)
-    b.open("group", "features")
-    x = b.add("conv", x, name="conv0", out_channels=8, kernel_size=3)
-    for block, depth in enumerate([3, 5], 1):
-        b.open("stage", f"denseblock{block}", f"denseblock{block}")
-        for layer in range(1, depth + 1):
-            b.open("block", f"denselayer{layer}", "dense_layer")
-            y = b.add("relu", b.add("bn", x, name="norm1"), name="relu1")
-            y = b.add("conv", y, name="conv1", out_channels=4, kernel_size=3)
-            b.close()
-            x = b.add("concat", x, y, name=f"concat{layer}")
-        b.close()
-    b.close()
+    with b.scope("group", "features"):
+        x = b.apply("conv", x, label="conv0", out_channels=8, kernel_size=3)
+        for block, depth in enumerate([3, 5], 1):
+            with b.scope("stage", f"denseblock{block}"):
+                for layer in range(1, depth + 1):
+                    with b.scope("block", f"denselayer{layer}", block="dense_layer"):
+                        y = b.apply("relu", b.apply("bn", x, label="norm1"), label="relu1")
+                        y = b.apply("conv", y, label="conv1", out_channels=4, kernel_size=3)
+                    x = b.apply("concat", x, y, label=f"concat{layer}")
     _classifier(b, x)
-    return b.graph()
+    return b.finish()
 
 
 def shared() -> Graph:
     """One convolution and one activation used twice, where only the first use may overwrite its input."""
-    b = NetworkBuilder("shared")
-    x = b.add("conv", b.input(4, 8, 8), name="conv1", out_channels=4, kernel_size=3)
-    y = b.add("relu", b.add("bn", x, name="bn1"), name="act")
-    b.open("group", "again")
-    y = b.add("conv", y, name="conv1", module="conv1", out_channels=4, kernel_size=3)
-    z = b.add("relu", y, name="act", module="act")
-    b.close()
-    b.add("mul", z, y, name="mul1")
-    return b.graph()
+    b = GraphBuilder("shared")
+    x = b.apply("conv", b.input(4, 8, 8), label="conv1", out_channels=4, kernel_size=3)
+    act = b.apply("relu", b.apply("bn", x, label="bn1"), label="act")
+    with b.scope("group", "again"):
+        y = b.apply_shared(x, act, label="conv1")
+        z = b.apply_shared(act, y, label="act")
+    b.apply("mul", z, y, label="mul1")
+    return b.finish()
 
 
 def named_containers() -> Graph:
     """Labels with dots that interleave, labels that are numbers, a bare parameter in each place."""
-    b = NetworkBuilder("containers")
+    b = GraphBuilder("containers")
     x = b.input(4, 8, 8)
     for i in range(3):
-        x = b.add("conv", x, name=f"convs.{i}", out_channels=4, kernel_size=3)
-        x = b.add("bn", x, name=f"norms.norm{i}")
-        x = b.add("scale", x, name=f"factors.{i}", value=0.5)
-    x = b.add("conv", x, name="1x1", out_channels=4, kernel_size=1)
-    x = b.add("scale", x, name="layer_scale", value=1e-3)
-    x = b.add("relu", x, name="extra.keys")
-    b.open("group", "0")
-    x = b.add("add", b.add("conv", x, name="2", out_channels=4, kernel_size=1), x, name="add1")
-    b.close()
-    return b.graph()
+        x = b.apply("conv", x, label=f"convs.{i}", out_channels=4, kernel_size=3)
+        x = b.apply("bn", x, label=f"norms.norm{i}")
+        x = b.apply("scale", x, label=f"factors.{i}", value=0.5)
+    x = b.apply("conv", x, label="1x1", out_channels=4, kernel_size=1)
+    x = b.apply("scale", x, label="layer_scale", value=1e-3)
+    x = b.apply("relu", x, label="extra.keys")
+    with b.scope("group", "0"):
+        x = b.apply("add", b.apply("conv", x, label="2", out_channels=4, kernel_size=1), x, label="add1")
+    return b.finish()
 
 
 def branches() -> Graph:
     """A block that reads two tensors and gives two; wires into blocks; more operands than one line takes."""
-    b = NetworkBuilder("branches")
+    b = GraphBuilder("branches")
     x = b.input(6, 8, 8)
-    b.open("block", "first", "split")
-    left = b.add("chunk", x, name="chunk1", chunks=2, index=0)
-    right = b.add(
-        "conv", b.add("chunk", x, name="chunk2", chunks=2, index=-1), name="conv1", out_channels=3, kernel_size=3
-    )
-    b.close()
-    b.open("block", "second", "join")
-    y = b.add("concat", left, b.add("relu", right, name="relu1"), right, name="concat1")
-    z = b.add("rsub_scalar", b.add("sigmoid", y, name="sigmoid1"), name="rsub1", value=1.0)
-    y = b.add("mul", y, z, name="mul1")
-    b.close()
-    parts = [b.add("conv", y, name=f"part{i}", out_channels=2, kernel_size=1) for i in range(12)]
-    total = b.add("add", *parts, name="add1")
-    b.add("mul", total, parts[1], total, name="mul1")
-    return b.graph()
+    with b.scope("block", "first", block="split"):
+        left = b.apply("chunk", x, label="chunk1", chunks=2, index=0)
+        right = b.apply(
+            "conv",
+            b.apply("chunk", x, label="chunk2", chunks=2, index=-1),
+            label="conv1",
+            out_channels=3,
+            kernel_size=3,
+        )
+    with b.scope("block", "second", block="join"):
+        y = b.apply("concat", left, b.apply("relu", right, label="relu1"), right, label="concat1")
+        z = b.apply("rsub_scalar", b.apply("sigmoid", y, label="sigmoid1"), label="rsub1", value=1.0)
+        y = b.apply("mul", y, z, label="mul1")
+    parts = [b.apply("conv", y, label=f"part{i}", out_channels=2, kernel_size=1) for i in range(12)]
+    total = b.apply("add", *parts, label="add1")
+    b.apply("mul", total, parts[1], total, label="mul1")
+    return b.finish()
 
 
 def several_outputs() -> Graph:
     """Two inputs, two outputs, one auxiliary output."""
-    b = NetworkBuilder("several")
+    b = GraphBuilder("several")
     left, right = b.input(3, 8, 8, name="left"), b.input(3, 8, 8, name="right")
-    x = b.add("add", b.add("conv", left, name="conv1", out_channels=3, kernel_size=3), right, name="add1")
-    side = b.add("dropout", b.add("flatten", x, name="flatten1"), name="dropout1", p=0.3)
-    y = b.add("relu", x, name="relu1")
-    z = b.add("drop_path", b.add("tanh", x, name="tanh1"), name="drop_path1", p=0.5)
-    return b.graph(y, z, auxiliary={"side": side})
+    x = b.apply("add", b.apply("conv", left, label="conv1", out_channels=3, kernel_size=3), right, label="add1")
+    side = b.apply("dropout", b.apply("flatten", x, label="flatten1"), label="dropout1", p=0.3)
+    y = b.apply("relu", x, label="relu1")
+    z = b.apply("drop_path", b.apply("tanh", x, label="tanh1"), label="drop_path1", p=0.5)
+    return b.finish({"output0": y, "output1": z}, auxiliary={"side": side})
 
 
 def auxiliary() -> Graph:
     """One output and an auxiliary one, from a section of its own."""
-    b = NetworkBuilder("auxiliary")
-    x = b.add("conv", b.input(3, 8, 8), name="conv1", out_channels=4, kernel_size=3, init=Normal(std=0.01))
-    b.open("aux", "side", "side")
-    side = b.add("linear", b.add("flatten", b.add("global_avgpool", x, name="0"), name="1"), name="2", out_features=2)
-    b.close()
-    return b.graph(
-        b.add("linear", b.add("flatten", x, name="flatten1"), name="fc", out_features=5), auxiliary={"side": side}
+    b = GraphBuilder("auxiliary")
+    x = b.apply("conv", b.input(3, 8, 8), label="conv1", out_channels=4, kernel_size=3, init=Normal(std=0.01))
+    with b.scope("aux", "side"):
+        side = b.apply(
+            "linear", b.apply("flatten", b.apply("global_avgpool", x, label="0"), label="1"), label="2", out_features=2
+        )
+    return b.finish(
+        b.apply("linear", b.apply("flatten", x, label="flatten1"), label="fc", out_features=5), auxiliary={"side": side}
     )
 
 
 def tokens() -> Graph:
     """Layouts other than images, normalisations that have layers of ours."""
-    b = NetworkBuilder("tokens")
-    x = b.add(
-        "ln2d", b.add("conv", b.input(3, 8, 8), name="conv1", out_channels=6, kernel_size=2, stride=2), name="norm"
+    b = GraphBuilder("tokens")
+    x = b.apply(
+        "ln2d", b.apply("conv", b.input(3, 8, 8), label="conv1", out_channels=6, kernel_size=2, stride=2), label="norm"
     )
-    x = b.add("channels_last", x, name="channels_last1")
-    x = b.add("gelu", b.add("linear", b.add("ln", x, name="ln1"), name="fc1", out_features=12), name="gelu1")
-    x = b.add("scale", b.add("linear", x, name="fc2", out_features=6), name="gamma", value=1e-6)
-    x = b.add("channels_first", x, name="channels_first1")
-    x = b.add("blurpool", x, name="blur")
-    x = b.add("crop", b.add("pad", x, name="pad1", sizes=(1, 1, 1, 1)), name="crop1", size=2)
-    _classifier(b, b.add("prelu", x, name="prelu1", num_parameters=6))
-    return b.graph()
+    x = b.apply("channels_last", x, label="channels_last1")
+    x = b.apply("gelu", b.apply("linear", b.apply("ln", x, label="ln1"), label="fc1", out_features=12), label="gelu1")
+    x = b.apply("scale", b.apply("linear", x, label="fc2", out_features=6), label="gamma", value=1e-6)
+    x = b.apply("channels_first", x, label="channels_first1")
+    x = b.apply("blurpool", x, label="blur")
+    x = b.apply("crop", b.apply("pad", x, label="pad1", sizes=(1, 1, 1, 1)), label="crop1", size=2)
+    _classifier(b, b.apply("prelu", x, label="prelu1", num_parameters=6))
+    return b.finish()
 
 
 def numbered() -> Graph:
     """A stage whose steps are named by position and are no plain sequence."""
-    b = NetworkBuilder("numbered")
+    b = GraphBuilder("numbered")
     x = b.input(4, 8, 8)
-    b.open("stage", "body", "body")
-    for i in range(0, 4, 2):
-        y = b.add("relu", b.add("conv", x, name=str(i), out_channels=4, kernel_size=3), name=str(i + 1))
-        x = b.add("add", y, x, name=f"add{i}")
-    b.close()
-    return b.graph()
+    with b.scope("stage", "body"):
+        for i in range(0, 4, 2):
+            y = b.apply("relu", b.apply("conv", x, label=str(i), out_channels=4, kernel_size=3), label=str(i + 1))
+            x = b.apply("add", y, x, label=f"add{i}")
+    return b.finish()
 
 
 def nothing() -> Graph:
     """The output is the input."""
-    b = NetworkBuilder("nothing")
+    b = GraphBuilder("nothing")
     b.input(5)
-    return b.graph()
+    return b.finish()
 
 
-def _norm_relu(b: NetworkBuilder, x: Node, number: str) -> Node:
-    return b.add("relu", b.add("bn", x, name=f"bn{number}"), name=f"relu{number}")
+def _norm_relu(b: GraphBuilder, x: Node, number: str) -> Node:
+    return b.apply("relu", b.apply("bn", x, label=f"bn{number}"), label=f"relu{number}")
 
 
-def _classifier(b: NetworkBuilder, x: Node) -> None:
-    x = b.add("flatten", b.add("global_avgpool", x, name="pool"), name="flatten")
-    b.add("linear", x, name="fc", out_features=10, init=KaimingNormal(), bias_init=Zeros())
+def _classifier(b: GraphBuilder, x: Node) -> None:
+    x = b.apply("flatten", b.apply("global_avgpool", x, label="pool"), label="flatten")
+    b.apply("linear", x, label="fc", out_features=10, init=KaimingNormal(), bias_init=Zeros())
 
 
 SAMPLES: dict[str, Callable[[], Graph]] = {

@@ -20,13 +20,13 @@ import archdsl
 from archdsl.backends.torch.deferred_graph import EAGER_VARIABLE
 from archdsl.backends.torch.fx import to_graph_module
 from archdsl.diagnostics.problems import ArchError
+from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
 from archdsl.graph.passes.in_place import overwriting_nodes
 from archdsl.ops import ALL_OPS, InputOp
 from archdsl.ops.contract.base import OpError
 from archdsl.ops.contract.channels import with_size
 from tests.backends.sample_networks import SAMPLES, auxiliary, residual, several_outputs, shared
-from tests.graph.network_builder import NetworkBuilder
 from tests.ops.op_cases import CASES
 from tests.ops.op_strategies import Arguments
 from tests.running import each_sample, equal, inputs_of, load_python, seeded
@@ -54,15 +54,15 @@ def test_an_input_has_no_call() -> None:
 def one_op(draw: st.DrawFn, kind: str) -> tuple[Graph, nn.Module]:
     """A network of one op, and torch's module for it."""
     arguments, types = draw(CASES[kind].examples)
-    builder = NetworkBuilder("one_op")
+    builder = GraphBuilder("one_op")
     inputs = [builder.input(*t.sizes, name=f"x{i}", layout=t.layout) for i, t in enumerate(types)]
     try:
         if kind != "input":
-            builder.add(kind, *inputs, name="op", **arguments)
+            builder.apply(kind, *inputs, label="op", **arguments)
         torchs = torch_module(kind, arguments, types)
-    except (ValidationError, OpError):
+    except (ArchError, ValidationError, OpError):
         assume(False)
-    return builder.graph(), torchs
+    return builder.finish(), torchs
 
 
 def torch_module(kind: str, arguments: Arguments, types: tuple[object, ...]) -> nn.Module:
@@ -158,10 +158,10 @@ def test_shared_modules_are_one() -> None:
 
 @pytest.mark.parametrize("name", ["training", "graph", "class"])
 def test_a_name_that_torch_or_python_uses_is_refused(name: str) -> None:
-    builder = NetworkBuilder()
-    builder.add("relu", builder.input(3), name=name)
+    builder = GraphBuilder("net")
+    builder.apply("relu", builder.input(3), label=name)
     with pytest.raises(ArchError, match="E606"):
-        to_graph_module(builder.graph())
+        to_graph_module(builder.finish())
 
 
 # ---- gradients and in-place activations ----------------------------------------------------------
@@ -204,13 +204,13 @@ def test_overwriting_is_safe_after_each_producer(
         "linear": {"out_features": 4}, "gn": {"num_groups": 2}, "instance_norm": {"affine": True},
         "maxpool": {"kernel_size": 3}, "avgpool": {"kernel_size": 3},
     }  # fmt: skip
-    builder = NetworkBuilder()
+    builder = GraphBuilder("net")
     sizes = {"conv1d": (4, 8), "linear": (4,), "ln": (4,)}.get(producer, (4, 6, 6))
     inputs = [builder.input(*sizes, name=f"x{i}", layout="CL" if producer == "conv1d" else None) for i in range(2)]
     arity = 2 if producer in ("add", "concat") else 1
-    made = builder.add(producer, *inputs[:arity], name="made", **arguments.get(producer, {}))
-    end = builder.add(activation, made, name="act")
-    graph = builder.graph(end)
+    made = builder.apply(producer, *inputs[:arity], label="made", **arguments.get(producer, {}))
+    end = builder.apply(activation, made, label="act")
+    graph = builder.finish(end)
     assert overwriting_nodes(graph) == {end.id}
     compare_gradients(graph, monkeypatch)
 

@@ -16,11 +16,11 @@ import archdsl
 from archdsl.analysis.cost import cost
 from archdsl.backends.python.python_source import to_python
 from archdsl.backends.torch.fx import to_graph_module
+from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
 from archdsl.ops.contract.init import Normal
 from archdsl.zoo.bundled import bundled
 from tests.backends.sample_networks import SAMPLES, dense, residual, tokens
-from tests.graph.network_builder import NetworkBuilder
 from tests.running import each_sample, equal, inputs_of, load_python, seeded
 
 LARGEST = 150_000_000
@@ -159,14 +159,13 @@ def test_a_block_used_twice_in_a_row_is_not_written_twice() -> None:
 
 def test_parameters_of_every_type_are_typed() -> None:
     """Blocks that differ in a kernel's form, a flag, a float: all become parameters with fitting annotations."""
-    builder = NetworkBuilder("typed")
+    builder = GraphBuilder("typed")
     x = builder.input(4, 8, 8)
     for i, (kernel, bias, slope) in enumerate([(3, True, 0.1), ((1, 3), False, 0.2), (3, True, 0.3)]):
-        builder.open("block", f"part{'abc'[i]}", "part")
-        x = builder.add("conv", x, name="conv1", out_channels=4, kernel_size=kernel, bias=bias)
-        x = builder.add("leaky_relu", x, name="act", negative_slope=slope)
-        builder.close()
-    graph = builder.graph()
+        with builder.scope("block", f"part{'abc'[i]}", block="part"):
+            x = builder.apply("conv", x, label="conv1", out_channels=4, kernel_size=kernel, bias=bias)
+            x = builder.apply("leaky_relu", x, label="act", negative_slope=slope)
+    graph = builder.finish()
     source = to_python(graph)
     assert classes(source) == ["Part", "Typed"]
     assert "kernel_size: int | tuple[int, int]" in source
@@ -176,9 +175,9 @@ def test_parameters_of_every_type_are_typed() -> None:
 
 
 def test_a_doc_comment_cannot_end_the_docstring() -> None:
-    builder = NetworkBuilder("quoted")
-    builder.add("relu", builder.input(3), name="relu1")
-    graph = replace(builder.graph(), doc='Ends """ here \\')
+    builder = GraphBuilder("quoted")
+    builder.apply("relu", builder.input(3), label="relu1")
+    graph = replace(builder.finish(), doc='Ends """ here \\')
     assert "Ends ''' here" in (type(load_python(graph)).__doc__ or "")
 
 

@@ -1,12 +1,12 @@
-"""Graph: what it tells of itself, its text, JSON and digest, and the faults that verify finds."""
+"""Graph: what it tells of itself, its text and digest, and the faults that verify finds."""
 
 from __future__ import annotations
 
-import json
 import pickle
 import random
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
@@ -17,59 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from archdsl.base.source import Source, Span
-from archdsl.diagnostics.problems import ArchError
+from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph, GraphError, Node, OutputRef, Scope
 from archdsl.graph.structure import GraphStructure, new_node
-from archdsl.ops import AddOp, BatchNormOp, Conv2dOp, ReluOp
+from archdsl.ops import AddOp, Conv2dOp
 from archdsl.ops.contract.init import KaimingNormal
 from archdsl.ops.contract.shapes import TensorType
-from tests.graph.network_builder import NetworkBuilder
-
-STEPS: list[tuple[str, dict[str, Any]]] = [
-    ("conv", {"out_channels": 4, "kernel_size": 3}),
-    ("conv", {"out_channels": 4, "kernel_size": (1, 3), "bias": False, "init": KaimingNormal(mode="fan_out")}),
-    ("bn", {}),
-    ("relu", {}),
-    ("dropout", {"p": 0.25}),
-    ("mul_scalar", {"value": 0.1}),
-]
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """Random DAGs of ops that keep a 4x6x6 image, in scopes that open and close."""
-    builder = NetworkBuilder("random")
-    tensors = [builder.input(4, 6, 6)]
-    for step in range(draw(st.integers(1, 12))):
-        if draw(st.booleans()) and builder.scope.parent:
-            builder.close()
-        if draw(st.booleans()):
-            builder.open("block", f"b{step}", "block")
-        sources = draw(st.lists(st.sampled_from(tensors), min_size=1, max_size=3))
-        if len(sources) > 1:
-            tensors.append(builder.add("add", *sources, name=f"n{step}"))
-        else:
-            kind, arguments = draw(st.sampled_from(STEPS))
-            tensors.append(builder.add(kind, *sources, name=f"n{step}", **arguments))
-    return builder.graph(tensors[-1], draw(st.sampled_from(tensors)))
-
-
-def residual(blocks: int, name: str = "net") -> Graph:
-    """A residual network of four nodes a block, its ops shared as elaboration shares them."""
-    builder = NetworkBuilder(name)
-    conv, bn, relu = Conv2dOp(out_channels=4, kernel_size=(3, 3)), BatchNormOp(), ReluOp()
-    tensor = builder.input(4, 6, 6)
-    for block in range(blocks):
-        builder.open("block", f"block{block}", "residual")
-        branch = builder.add_op(conv, tensor, name="conv1")
-        branch = builder.add_op(relu, builder.add_op(bn, branch, name="bn1"), name="relu1")
-        tensor = builder.add("add", branch, tensor, name="add1")
-        builder.close()
-    return builder.graph()
-
 
 # ---- what it tells -------------------------------------------------------------------------------
+from tests.graph.sample_graphs import graphs, residual, shared_pair, with_node
 
 
 def test_neither_a_graph_nor_its_nodes_can_be_changed() -> None:
@@ -104,26 +60,26 @@ def test_networkx_sees_the_same_wiring(graph: Graph) -> None:
 
 
 def test_inputs_in_order() -> None:
-    builder = NetworkBuilder()
+    builder = GraphBuilder("net")
     left, right = builder.input(3, 4, 4, name="left"), builder.input(3, 4, 4, name="right")
-    graph = builder.graph(builder.add("add", right, left, name="add1"))
+    graph = builder.finish(builder.apply("add", right, left, label="add1"))
     assert graph.inputs == (left, right)
 
 
 def test_state_entries_are_in_torchs_order() -> None:
     """The order of a module tree whose modules were registered in the order of the nodes."""
-    builder = NetworkBuilder()
+    builder = GraphBuilder("net")
     x = builder.input(4, 6, 6)
     root = nn.Module()
     for kind, path in [
         ("relu", "opened.relu"), ("conv", "stem.conv"), ("conv", "late.conv"), ("bn", "stem.bn"), ("conv", "early"),
         ("conv", "opened.conv"), ("bn", "late.deep.bn"), ("conv", "stem.deep.conv"), ("conv", "late.conv2"),
     ]:  # fmt: skip
-        x = builder.add(kind, x, name=path, **MODULES[kind][0])
+        x = builder.apply(kind, x, label=path, **MODULES[kind][0])
         register(root, path, MODULES[kind][1]())
-    x = builder.add("scale", x, name="late.factor")
+    x = builder.apply("scale", x, label="late.factor")
     root.get_submodule("late").register_parameter("factor", nn.Parameter(torch.ones(4, 1, 1)))
-    entries = builder.graph(x).state_entries()
+    entries = builder.finish(x).state_entries()
     buffers = {name for name, _ in root.named_buffers()}
     expected = [(name, tuple(value.shape), name in buffers) for name, value in root.state_dict().items()]
     assert [(entry.key, entry.spec.shape, entry.is_buffer) for entry in entries] == expected
@@ -146,34 +102,20 @@ def register(root: nn.Module, path: str, module: nn.Module) -> None:
     root.add_module(name, module)
 
 
-def shared_pair() -> Graph:
-    builder = NetworkBuilder()
-    first = builder.add("conv", builder.input(4, 6, 6), name="conv1", out_channels=4, kernel_size=3)
-    op = first.op
-    second = builder.add_op(op, first, name="conv2")
-    return with_node(builder.graph(second), second.id, module="conv1")
-
-
-def with_node(graph: Graph, id_: int, **fields: Any) -> Graph:
-    """The graph with these fields of one node."""
-    nodes = [replace(node, **fields) if node.id == id_ else node for node in graph.nodes]
-    return replace(graph, nodes=tuple(nodes))
-
-
 def test_shared_weights_are_listed_once() -> None:
     assert [entry.key for entry in shared_pair().state_entries()] == ["conv1.weight", "conv1.bias"]
 
 
-# ---- text and JSON -------------------------------------------------------------------------------
+# ---- text -----------------------------------------------------------------------------------
 
 
 def test_text_reads_like_the_spec() -> None:
-    builder = NetworkBuilder("tiny")
-    x = builder.add("conv", builder.input(3, 8, 8), name="conv1", out_channels=4, kernel_size=3, bias=False)
-    builder.open("block", "tail")
-    y = builder.add("channels_last", builder.add("relu", x, name="relu1"), name="last")
-    z = builder.add("add", y, y, name="add1")
-    graph = replace(builder.graph(z, auxiliary={"side": x}), settings={"classes": 10, "act": "relu", "deep": None})
+    builder = GraphBuilder("tiny", settings={"classes": 10, "act": "relu", "deep": None})
+    x = builder.apply("conv", builder.input(3, 8, 8), label="conv1", out_channels=4, kernel_size=3, bias=False)
+    with builder.scope("block", "tail"):
+        y = builder.apply("channels_last", builder.apply("relu", x), label="last")
+        z = builder.apply("add", y, y)
+    graph = builder.finish(z, auxiliary={"side": x})
     assert graph.text() == (
         'network tiny(classes=10, act="relu", deep=none)\n'
         '%0 = input(sizes=3x8x8, layout="CHW") : 3x8x8  # input\n'
@@ -183,77 +125,6 @@ def test_text_reads_like_the_spec() -> None:
         "%4 = add() %3 %3 : 8x8x4 HWC  # tail.add1\n"
         "return output: %4, aux side: %1\n"
     )
-
-
-@given(graphs())
-def test_json_round_trip(graph: Graph) -> None:
-    back = Graph.from_json(graph.to_json())
-    assert back.to_json() == graph.to_json()
-    assert back.text() == graph.text()
-    assert back.digest() == graph.digest()
-    assert [node.op for node in back.nodes] == [node.op for node in graph.nodes]
-    assert [(node.type, node.path, node.module) for node in back.nodes] == [
-        (node.type, node.path, node.module) for node in graph.nodes
-    ]
-    assert [scopes(node) for node in back.nodes] == [scopes(node) for node in graph.nodes]
-    assert back.outputs == graph.outputs
-
-
-def scopes(node: Node) -> list[tuple[str, str, str]]:
-    return [(scope.kind, scope.name, scope.path) for scope in node.scope.ancestors()]
-
-
-def test_json_keeps_places_settings_and_documentation() -> None:
-    source = Source("tiny.arch", "network tiny {\n    input 3x8x8\n    relu # größer\n}\n")
-    builder = NetworkBuilder("tiny")
-    builder.scope = builder.root = replace(builder.root, span=Span(source, 0, 12), definition=Span(source, 8, 12))
-    node = builder.add("relu", builder.input(3, 8, 8), name="relu1")
-    graph = with_node(builder.graph(), node.id, span=Span(source, 35, 39))
-    graph = replace(graph, settings={"a": 1, "b": 0.1, "c": None, "d": "x", "e": True}, doc="Says why.")
-    back = Graph.from_json(graph.to_json())
-    assert (back.name, back.settings, back.doc) == ("tiny", graph.settings, "Says why.")
-    span = back.nodes[1].span
-    assert span is not None
-    assert (span.place, span.text, span.source.text) == ("tiny.arch:3:5", "relu", source.text)
-    assert back.root.span is not None
-    assert back.root.span.source is span.source
-    assert back.root.definition is not None
-    assert back.root.definition.text == "tiny"
-
-
-def broken_documents() -> list[Any]:
-    good = json.loads(residual(1).to_json())
-    return [
-        {}, [], None, 3, "text",
-        {**good, "version": 2},
-        {**good, "format": "other"},
-        {**good, "ops": []},
-        {**good, "ops": [["conv", {"out_channels": 0}], *good["ops"][1:]]},
-        {**good, "ops": [["unknown", {}], *good["ops"][1:]]},
-        {**good, "types": [[[4, 6, 7], "CHW"], *good["types"][1:]]},
-        {**good, "nodes": good["nodes"][1:]},
-        {**good, "nodes": [node[:-1] for node in good["nodes"]]},
-        {**good, "outputs": [["output", 99, False]]},
-        {key: value for key, value in good.items() if key != "scopes"},
-        {**good, "name": 1e308},
-        {**good, "name": "x = open('y')"},
-        {**good, "settings": [0]},
-        {**good, "scopes": [["network", [1, 2, 3], "", None, None, None]]},
-        {**good, "scopes": [["network", "net", "", 0, None, None]]},
-        {**good, "nodes": [[*node[:1], [-1], *node[2:]] for node in good["nodes"]]},
-        {**good, "nodes": [[*node[:3], f"a = open({i})", *node[4:]] for i, node in enumerate(good["nodes"])]},
-        {**good, "nodes": [[*node[:6], [0, 0, 1]] for node in good["nodes"]]},
-        {**good, "sources": [["s", "abc"]], "nodes": [[*node[:6], [0, 2, 9]] for node in good["nodes"]]},
-        {**good, "outputs": [["output", 1, 0]]},
-        {**good, "outputs": [["a b", 1, False]]},
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, *map(json.dumps, broken_documents())])
-def test_a_text_that_is_no_graph_is_a_diagnostic(text: str) -> None:
-    with pytest.raises(ArchError) as caught:
-        Graph.from_json(text)
-    assert caught.value.diagnostics[0].code == "E002"
 
 
 # ---- digest --------------------------------------------------------------------------------------
@@ -286,24 +157,24 @@ def renamed_and_shuffled(graph: Graph, rng: random.Random) -> Graph:
     return shuffled
 
 
-def two_inputs(first: str, **arguments: Any) -> NetworkBuilder:
-    builder = NetworkBuilder()
+def two_inputs(first: str, **arguments: Any) -> GraphBuilder:
+    builder = GraphBuilder("net")
     a, b = builder.input(4, 6, 6, name="a"), builder.input(4, 6, 6, name="b")
     x, y = (a, b) if first == "a" else (b, a)
-    x = builder.add("conv", x, name="conv1", **{"out_channels": 4, "kernel_size": 3, **arguments})
-    builder.add("concat", x, y, name="concat1")
+    x = builder.apply("conv", x, label="conv1", **{"out_channels": 4, "kernel_size": 3, **arguments})
+    builder.apply("concat", x, y, label="concat1")
     return builder
 
 
 def test_digest_tells_networks_apart() -> None:
     several = [
-        two_inputs("a").graph(),
-        two_inputs("b").graph(),
-        two_inputs("a", groups=2).graph(),
-        two_inputs("a", init=KaimingNormal()).graph(),
-        two_inputs("a", init=KaimingNormal(mode="fan_out")).graph(),
-        replace(two_inputs("a").graph(), outputs=(OutputRef("other", 3),)),
-        replace(two_inputs("a").graph(), outputs=(OutputRef("output", 2),)),
+        two_inputs("a").finish(),
+        two_inputs("b").finish(),
+        two_inputs("a", groups=2).finish(),
+        two_inputs("a", init=KaimingNormal()).finish(),
+        two_inputs("a", init=KaimingNormal(mode="fan_out")).finish(),
+        replace(two_inputs("a").finish(), outputs=(OutputRef("other", 3),)),
+        replace(two_inputs("a").finish(), outputs=(OutputRef("output", 2),)),
         shared_pair(),
         unshared_pair(),
         residual(1),
@@ -321,12 +192,13 @@ def unshared_pair() -> Graph:
 
 
 def test_verify_accepts_every_name_that_a_label_can_be() -> None:
-    builder = NetworkBuilder()
-    builder.add("relu", builder.input(3, name="_"), name="__")
-    builder.graph().verify()
+    builder = GraphBuilder("net")
+    x = builder.input(3, name="_")
+    builder.apply("relu", x, label="__")
+    builder.finish().verify()
     for name in ("1x1", "größe", "a-b.0"):
-        builder.add("relu", builder.nodes[0], name=name)
-        builder.graph().verify()
+        builder.apply("relu", x, label=name)
+        builder.finish().verify()
 
 
 @given(graphs())
@@ -407,13 +279,16 @@ USES: dict[str, Callable[[Graph], object]] = {
 
 
 def test_deep_scopes_and_wide_merges_meet_no_limit() -> None:
-    builder = NetworkBuilder()
+    builder = GraphBuilder("net")
     image = builder.input(1, 1, 1)
     leaves = [image]
-    for depth in range(3_000):
-        builder.scope = Scope("block", "", "", builder.scope)
-        leaves.append(builder.add("relu", image, name=f"relu{depth}"))
-    graph = builder.graph(builder.add("concat", *leaves, name="concat1"))
+    with ExitStack() as scopes:
+        for _ in range(3_000):
+            scopes.enter_context(builder.scope("stage"))
+            leaves.append(builder.apply("relu", image))
+        builder.apply("concat", *leaves)
+    graph = builder.finish()
+    assert len(list(graph.nodes[-1].scope.ancestors())) > 3_000
     graph.verify()
     assert Graph.from_json(graph.to_json()).digest() == graph.digest()
 
@@ -422,16 +297,16 @@ def test_deep_scopes_and_wide_merges_meet_no_limit() -> None:
 
 
 def test_a_graph_shows_itself_in_a_line_and_prints_itself_whole() -> None:
-    builder = NetworkBuilder("pair")
+    builder = GraphBuilder("pair")
     left, right = builder.input(3, 8, 8, name="left"), builder.input(4, name="right")
-    graph = builder.graph(builder.add("relu", left, name="a"), builder.add("tanh", right, name="b"))
+    graph = builder.finish({"a": builder.apply("relu", left), "b": builder.apply("tanh", right)})
     assert repr(graph) == "<Graph pair: 4 nodes, 3x8x8, 4 to 3x8x8, 4>"
     assert str(graph) == graph.text()
 
 
 def test_a_node_shows_itself_without_what_is_around() -> None:
-    builder = NetworkBuilder()
-    builder.open("block", "deep", "unit")
-    shown = repr(builder.add("relu", builder.input(3), name="a"))
+    builder = GraphBuilder("net")
+    with builder.scope("block", "deep", block="unit"):
+        shown = repr(builder.apply("relu", builder.input(3), label="a"))
     assert "path='deep.a'" in shown
     assert "Scope" not in shown
