@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent, wrap
 
+from archdsl.base.names import NAME_RULE, is_name
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.loading import LoadedModule
@@ -17,7 +18,6 @@ from archdsl.elaborate.resolve import free_names
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
 from archdsl.language.bases import bases, open_parameters
-from archdsl.language.parser.tokens import lexicon
 from archdsl.request import Request
 from archdsl.zoo.citations import citation
 
@@ -60,8 +60,8 @@ def _network_name(target: Path, base: str) -> str:
     name = target.stem.replace("-", "_").replace(" ", "_")
     if target.suffix != ".arch":
         raise _refused(target, "specs end in .arch", f"write {target.with_suffix('.arch')}")
-    if not (name.isascii() and name.isidentifier()) or name in lexicon().keywords:
-        raise _refused(target, f"`{name}` cannot be a network's name", "a name is letters, digits and `_`")
+    if not (name.isascii() and is_name(name)):
+        raise _refused(target, f"`{name}` cannot be a network's name", NAME_RULE)
     if name == base:
         raise _refused(target, "a variant needs another name than its base", f"write my_{name}.arch, say")
     return name

@@ -10,8 +10,6 @@ import pytest
 import archdsl
 from archdsl.base.source import Source
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.elaborate.interpreter.naming import wire
-from archdsl.language.parser import parse
 from tests.running import captured
 
 NET = "network net(width = 8) {{ input 8x32x32\n {body} }}\n"
@@ -103,17 +101,3 @@ class TestBasesThatAreNotBuilt:
         assert noted[0]["message"] == "`net` waits for `width`, `depth`"
         Path("net.arch").write_text(text + "".join(f"network n{i} = net(4)\n" for i in range(9)), encoding="utf-8")
         assert captured(capsys, "check", "net.arch")[1].endswith("; 5 more\n")
-
-
-@pytest.mark.parametrize("path, written", [
-    ("down1", "@down1"),
-    ("0", '@"0"'),
-    ("branches.0", '@"branches.0"'),
-    ("a-b", '@"a-b"'),
-    ("for", '@"for"'),
-    ("x", "@x"),
-    ("größe", "@größe"),
-])  # fmt: skip
-def test_a_wire_is_shown_as_it_is_written(path: str, written: str) -> None:
-    assert wire(path) == written
-    assert not parse(Source("net.arch", f"block b {{ {written} }}")).diagnostics

@@ -137,6 +137,11 @@ def test_refusals(arguments: list[str], said: str, folder: Path, capsys: pytest.
     assert list(folder.iterdir()) == []
 
 
+def test_a_network_may_be_called_x(folder: Path) -> None:
+    assert execute(["new", "resnet50", "x.arch"]) == 0
+    assert archdsl.load("x.arch").name == "x"
+
+
 def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "mine.arch").write_text("# my work\n", encoding="utf-8")
     assert execute(["new", "resnet50", "mine.arch"]) == 1

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from archdsl.base.names import KEYWORDS
 from tests.goldens import golden_cases
-
-KEYWORDS = [
-    "from", "import", "let", "block", "network", "extends", "stem", "stage", "head", "aux", "input", "assert", "output",
-    "default", "for", "in", "if", "else", "and", "or", "not", "seq", "true", "false", "none",
-]  # fmt: skip
 
 BROKEN = [
     "conv(3", "let = 4", "for i 0..3 { relu }", "a b", "a -> -> b", "a + * b", "f(a,,b)", "[1, 2", "let a 3",
@@ -21,7 +17,13 @@ BROKEN = [
 ]  # fmt: skip
 """Statements with one mistake."""
 
-PIECES = [*"abxfi0123 \n\n\"{}()[]->+*.,:=@#/%<;'é\t", "->", "++", "..", *(f" {keyword} " for keyword in KEYWORDS)]
+PIECES = [
+    *"abxfi0123 \n\n\"{}()[]->+*.,:=@#/%<;'é\t",
+    "->",
+    "++",
+    "..",
+    *(f" {keyword} " for keyword in sorted(KEYWORDS)),
+]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 PROGRAMS = [path.read_text(encoding="utf-8") for path in golden_cases("syntax") if path.with_suffix(".out").exists()]
 

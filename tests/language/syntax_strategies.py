@@ -9,18 +9,16 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from archdsl.base.names import is_name
 from archdsl.base.source import Source, Span
 from archdsl.language import syntax
-from archdsl.language.parser.tokens import lexicon
 from archdsl.language.syntax import Expression
 
 SOURCE = Source("random.arch", "")
 PLACE = Span(SOURCE, 0, 0)
 SPAN = st.just(PLACE)
 
-WORDS = st.text(letters.ascii_letters + "_", min_size=1, max_size=6).filter(
-    lambda word: word == "x" or word not in lexicon().keywords
-)
+WORDS = st.text(letters.ascii_letters + "_", min_size=1, max_size=6).filter(is_name)
 NAMES = st.builds(syntax.Name, SPAN, st.one_of(st.just("x"), WORDS))
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from archdsl.base.limits import how_to_raise
+from archdsl.base.names import wire_text
 from archdsl.base.source import Span
 from archdsl.elaborate.help.faults import Fault, Poisoned, suggestion
 from archdsl.elaborate.interpreter.calls import Initializers
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment
 from archdsl.elaborate.interpreter.functions import Functions
-from archdsl.elaborate.interpreter.naming import wire
 from archdsl.elaborate.interpreter.operators import Operators, length_of
 from archdsl.elaborate.interpreter.session import MISSING, Session, Unevaluated, variable, wire_help
 from archdsl.elaborate.interpreter.values import (
@@ -161,7 +161,7 @@ class Evaluator:
         if not isinstance(expression.value, syntax.Wire):
             return ""
         path = f"{self.text(expression.value.path, environment)}.{expression.name.name}"
-        return f"the step inside it is `{wire(path)}`" if environment.wires.find(path) else ""
+        return f"the step inside it is `{wire_text(path)}`" if environment.wires.find(path) else ""
 
     # ---- literals --------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from archdsl.elaborate.interpreter.naming import Place
 from archdsl.elaborate.interpreter.values import LAYERS, OpReference, describe, is_number
 from archdsl.graph.model import Node
 from archdsl.language import syntax
-from archdsl.language.parser.mixing import LONGEST_OPERAND
+from archdsl.language.operands import is_brief
 from archdsl.ops import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
 from archdsl.ops.contract.base import Op, OpError
 
@@ -208,7 +208,7 @@ def _number_first_help(operator: str, number: Any, right: syntax.Expression, lef
     """``0.5 * id`` for ``id / 2``, ``(1.0 / n) * id`` for ``id / n``, ``-1 + id`` for ``id - 1``."""
     if operator not in ("-", "/") or (operator == "/" and number == 0):
         return ""
-    layer = left if len(left) <= LONGEST_OPERAND and "++" not in left and "\n" not in left else "..."
+    layer = left if is_brief(left) and "++" not in left else "..."
     literal = right.operand if isinstance(right, syntax.Unary) else right
     is_literal = isinstance(literal, syntax.Constant)
     written = right.span.text if isinstance(right, syntax.Name | syntax.Group) else f"({right.span.text})"

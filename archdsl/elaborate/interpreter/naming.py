@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from archdsl.base.source import Source, Span
-from archdsl.diagnostics.problems import ArchError
+from archdsl.base.source import Span
 from archdsl.elaborate.interpreter.environment import Wires
 from archdsl.graph.model import Scope, ScopeKind
 from archdsl.graph.step_names import StepNames
-from archdsl.language import syntax
-from archdsl.language.parser import parse_expression
 
 
 class StepLabel(str):
@@ -32,15 +29,6 @@ class Taken(NamedTuple):
 
     span: Span
     use: Span | None = None
-
-
-def wire(path: str) -> str:
-    """A wire as a spec has to write it: ``@name``, and in quotes what is no name."""
-    try:
-        is_name = path.isidentifier() and isinstance(parse_expression(Source("", f"@{path}")), syntax.Wire)
-    except ArchError:
-        is_name = False
-    return f"@{path}" if is_name else f'@"{path}"'
 
 
 @dataclass(slots=True, eq=False)

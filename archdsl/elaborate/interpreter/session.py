@@ -8,6 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from archdsl.base.limits import Limits, how_to_raise
+from archdsl.base.names import wire_text
 from archdsl.base.source import Span
 from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
@@ -16,7 +17,6 @@ from archdsl.elaborate.help.missing import has_label, name_help
 from archdsl.elaborate.interpreter.builtins import BUILTINS
 from archdsl.elaborate.interpreter.elaborated_nodes import ElaboratedNodes
 from archdsl.elaborate.interpreter.environment import Defaults, Environment, Wires
-from archdsl.elaborate.interpreter.naming import wire
 from archdsl.elaborate.interpreter.values import (
     IDENTITY,
     BlockValue,
@@ -241,7 +241,7 @@ def wire_help(session: Session, path: str, span: Span, environment: Environment)
 
 
 def _wires(paths: list[str]) -> str:
-    return quoted([wire(path) for path in paths[-MAX_WIRES_OFFERED:]])
+    return quoted([wire_text(path) for path in paths[-MAX_WIRES_OFFERED:]])
 
 
 def variable(environment: Environment, name: str) -> object:

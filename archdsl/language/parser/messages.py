@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from archdsl.base.names import label_text
 from archdsl.base.source import Source, Span
 from archdsl.base.wording import either
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.language.parser.tokens import (
     CLOSERS,
     END,
-    LABELS,
     LITERALS,
     MALFORMED,
     NEWLINE,
@@ -177,7 +177,7 @@ def _number_help(text: str) -> str:
 def keyword_fault(source: Source, keyword: Token, *, as_wire: bool) -> Diagnostic:
     """E105: a keyword where a name must stand."""
     span = keyword.span(source)
-    label = span.text if keyword.kind in LABELS else f'"{span.text}"'
+    label = label_text(span.text)
     help = f"a step of that name is `@{label}`" if as_wire else f"choose another name; as a label write `{label}: …`"
     return Diagnostic("E105", f"`{span.text}` is a keyword and cannot be a name", span, help=help)
 

@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Diagnostic, Label
+from archdsl.language.operands import brief
 from archdsl.language.parser.tokens import Token, Tokenizer
 from archdsl.language.syntax import Binary, Chain, Expression, Flow, Labelled, Ternary
-
-LONGEST_OPERAND = 32
-"""Characters of an operand in a help line; a longer one is cut."""
 
 
 class Loose(NamedTuple):
@@ -55,22 +53,22 @@ def merge_fault(chain: Chain) -> Diagnostic:
 
 def _grouped(chain: Chain, binds: Callable[[str], bool]) -> str:
     """The chain with parentheses round the operands that these operators join."""
-    runs = [[_brief(chain.operands[0].span)]]
+    runs = [[brief(chain.operands[0].span)]]
     between = []
     for operator, operand in zip(chain.operators, chain.operands[1:], strict=True):
         if binds(operator):
-            runs[-1] += [operator, _brief(operand.span)]
+            runs[-1] += [operator, brief(operand.span)]
         else:
             between.append(operator)
-            runs.append([_brief(operand.span)])
+            runs.append([brief(operand.span)])
     groups = [f"({' '.join(run)})" if len(run) > 1 else run[0] for run in runs]
     return " ".join([groups[0], *(f"{operator} {group}" for operator, group in zip(between, groups[1:], strict=True))])
 
 
 def label_fault(ternary: Ternary, labelled: Labelled) -> Diagnostic:
     """E106: ``down: a if c else b``, where the label seems to name whichever is taken."""
-    label, layer = _brief(labelled.label.span), _brief(labelled.layer.span)
-    rest = f"if {_brief(ternary.condition.span)} else {_brief(ternary.otherwise.span)}"
+    label, layer = brief(labelled.label.span), brief(labelled.layer.span)
+    rest = f"if {brief(ternary.condition.span)} else {brief(ternary.otherwise.span)}"
     return Diagnostic(
         "E106",
         f"the label `{label}` would name the first branch only",
@@ -88,14 +86,14 @@ def _loose(step: Expression) -> Loose | None:
             return Loose(step.left, step.right, step.operator_span, operator, operator)
         case Ternary():
             token = next(iter(Tokenizer(step.span.source.text, step.value.span.end)))
-            between = f"if {_brief(step.condition.span)} else"
+            between = f"if {brief(step.condition.span)} else"
             return Loose(step.value, step.otherwise, token.span(step.span.source), "if", between)
     return None
 
 
 def _merged_first(flow: Flow, loose: Sequence[Loose | None]) -> str:
     """``conv -> (bn + id)``"""
-    steps = [_in_group(mixed) if mixed else _brief(step.span) for step, mixed in zip(flow.steps, loose, strict=True)]
+    steps = [_in_group(mixed) if mixed else brief(step.span) for step, mixed in zip(flow.steps, loose, strict=True)]
     return f"`{' -> '.join(steps)}`"
 
 
@@ -103,8 +101,8 @@ def _in_group(mixed: Loose) -> str:
     """``(bn + id)``; the label of a conditional stands before it: ``n: (bn if c else id)``"""
     label, first = "", mixed.first
     if mixed.name == "if" and isinstance(first, Labelled):
-        label, first = f"{_brief(first.label.span)}: ", first.layer
-    return f"{label}({_brief(first.span)} {mixed.between} {_brief(mixed.last.span)})"
+        label, first = f"{brief(first.label.span)}: ", first.layer
+    return f"{label}({brief(first.span)} {mixed.between} {brief(mixed.last.span)})"
 
 
 def _flows_first(flow: Flow, loose: Sequence[Loose | None]) -> str:
@@ -112,25 +110,14 @@ def _flows_first(flow: Flow, loose: Sequence[Loose | None]) -> str:
     text, steps = "", []
     for step, mixed in zip(flow.steps, loose, strict=True):
         if mixed is None:
-            steps.append(_brief(step.span))
+            steps.append(brief(step.span))
             continue
         is_alone = not steps and mixed.name == "if" and isinstance(mixed.first, Labelled)
-        steps.append(f"({_brief(mixed.first.span)})" if is_alone else _brief(mixed.first.span))
+        steps.append(f"({brief(mixed.first.span)})" if is_alone else brief(mixed.first.span))
         text += f"{_flow(steps)} {mixed.between} "
-        steps = [_brief(mixed.last.span)]
+        steps = [brief(mixed.last.span)]
     return f"`{text}{_flow(steps)}`"
 
 
 def _flow(steps: list[str]) -> str:
     return f"({' -> '.join(steps)})" if len(steps) > 1 else steps[0]
-
-
-def _brief(span: Span) -> str:
-    """The text on one line, cut where it is long."""
-    text = " ".join(span.text.split())
-    if len(text) <= LONGEST_OPERAND:
-        return text
-    head, bracket, _ = text.partition("(")
-    return (
-        f"{head}(…)" if bracket and text.endswith(")") and len(head) < LONGEST_OPERAND else f"{text[:LONGEST_OPERAND]}…"
-    )

@@ -9,6 +9,7 @@ from math import isinf
 from typing import Any, NamedTuple
 
 from archdsl.base.limits import Limits, how_to_raise
+from archdsl.base.names import NAME_RULE, is_name
 from archdsl.base.source import Source, Span
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic, Label
@@ -340,7 +341,10 @@ class NodeBuilder:
 
     def _name(self, token: Token) -> syntax.Name:
         _, start, end = token
-        return syntax.Name(Span(self.source, start, end), self.text[start:end])
+        span, name = Span(self.source, start, end), self.text[start:end]
+        if not name.isascii() and not is_name(name):
+            self._report("E106", f"`{name}` is no name", span, help=NAME_RULE)
+        return syntax.Name(span, name)
 
     def _names(self, tokens: Sequence[Token]) -> tuple[syntax.Name, ...]:
         return tuple(self._name(token) for token in tokens)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+from archdsl.base.names import LABEL_KEYWORDS
 from archdsl.base.source import Source, Span
 from archdsl.language.parser.tables import Terminal, load_tables
 
@@ -29,8 +30,7 @@ CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 STATEMENT_ENDS = LITERALS | {"NAME", "IN"} | CLOSERS.keys()
 """Tokens after which a line end ends the statement, and `x` is an operator."""
 
-LABELS = frozenset({"STEM", "STAGE", "HEAD", "AUX", "BLOCK"})
-"""Keywords that are names where a label stands, before `:` and behind `@`: published models call modules so."""
+LABELS = frozenset(word.upper() for word in LABEL_KEYWORDS)
 
 _COLON = re.compile(r"[ \t]*:")
 
