@@ -23,7 +23,7 @@ class Distribution(NamedTuple):
     value: float
 
 
-class _Recorder(TorchDispatchMode):
+class _FillRecorder(TorchDispatchMode):
     """Notes the last distribution that each tensor's memory was filled from."""
 
     def __init__(self) -> None:
@@ -60,12 +60,12 @@ def recorded(make: Callable[[], nn.Module]) -> tuple[nn.Module, dict[str, Distri
 
     What was never filled, but came of arithmetic, must be constant.
     """
-    with _Recorder() as recorder, mock.patch.object(nn.init, "trunc_normal_", recorder.truncated_normal):
+    with _FillRecorder() as recorder, mock.patch.object(nn.init, "trunc_normal_", recorder.truncated_normal):
         model = make()
     return model, {key: _start(recorder, tensor) for key, tensor in model.state_dict().items()}
 
 
-def _start(recorder: _Recorder, tensor: Tensor) -> Distribution:
+def _start(recorder: _FillRecorder, tensor: Tensor) -> Distribution:
     if tensor.data_ptr() in recorder.filled:
         return recorder.filled[tensor.data_ptr()][1]
     value = float(tensor.flatten()[0])

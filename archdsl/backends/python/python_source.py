@@ -42,7 +42,7 @@ def to_python(graph: Graph) -> str:
     own_layers = [inspect.getsource(layer).rstrip() for layer in used_layers]
     name = layout.classes[-1].name
     body = [*own_layers, *own.definitions, *texts, _main_text(graph, name)]
-    return "\n\n\n".join([_header(graph, body, own.imports), *body]) + "\n"
+    return "\n\n\n".join([_file_header(graph, body, own.imports), *body]) + "\n"
 
 
 def _with_bases(names: list[str]) -> list[type]:
@@ -209,7 +209,7 @@ def _plain(doc: str) -> list[str]:
     return [part for line in plain for part in wrap(line, 96, break_long_words=False) or [""]]
 
 
-def _header(graph: Graph, body: list[str], own_imports: list[str]) -> str:
+def _file_header(graph: Graph, body: list[str], own_imports: list[str]) -> str:
     text = "\n".join(body)
     standard = {line for line in own_imports if line.split()[1].partition(".")[0] in sys.stdlib_module_names}
     standard |= {f"import {module}" for module in ("functools", "operator") if re.search(rf"\b{module}\.", text)}
@@ -217,7 +217,7 @@ def _header(graph: Graph, body: list[str], own_imports: list[str]) -> str:
         standard.add("from collections import OrderedDict")
     imports = ["from __future__ import annotations", "", *_sorted_imports(standard), *([""] if standard else [])]
     others = _sorted_imports({"import torch", "from torch import Tensor, nn", *own_imports} - standard)
-    settings = ", ".join(f"{name} = {_setting(value)}" for name, value in graph.settings.items())
+    settings = ", ".join(f"{name} = {_setting_text(value)}" for name, value in graph.settings.items())
     title = f"{graph.name}({settings})" if settings else graph.name
     first = ['"""' + "\n".join(_plain(f"{title}, written by archdsl from its spec.")) + '"""', ""]
     return "\n".join([*first, *imports, *others])
@@ -228,7 +228,7 @@ def _sorted_imports(lines: Iterable[str]) -> list[str]:
     return sorted(lines, key=lambda line: (line.startswith("from "), line))
 
 
-def _setting(value: Setting) -> str:
+def _setting_text(value: Setting) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 

@@ -59,7 +59,7 @@ class Use:
     def key(self) -> Any:
         """Equal for uses that can share a class."""
         children = tuple((name, shape(child)) for name, child in self.children)
-        return base_name(self.container), children, self.forward, self.arguments, self.loop
+        return class_base_name(self.container), children, self.forward, self.arguments, self.loop
 
 
 @dataclass(slots=True, eq=False)
@@ -75,7 +75,7 @@ class Class:
     """The arguments of each use."""
 
 
-def base_name(container: Container) -> str:
+def class_base_name(container: Container) -> str:
     """What the class of a container is called if nothing else is: ``Bottleneck`` for ``bottleneck``."""
     scope = container.scope
     name = scope.name if scope and scope.name else container.name
@@ -84,7 +84,7 @@ def base_name(container: Container) -> str:
         words = [word for word in re.split(r"[^A-Za-z0-9]+", name) if word]
     text = "".join(word[0].upper() + word[1:] for word in words)
     if not text or not text[0].isalpha():
-        return f"{base_name(container.parent)}Part" if container.parent is not None else f"Net{text}"
+        return f"{class_base_name(container.parent)}Part" if container.parent is not None else f"Net{text}"
     return text
 
 
@@ -121,12 +121,12 @@ class ClassNames:
         self._fewest: dict[str, frozenset[str]] = {}
         for container in containers:
             children = frozenset(container.children)
-            fewest = self._fewest.setdefault(base_name(container), children)
-            self._fewest[base_name(container)] = min(children, fewest, key=len)
+            fewest = self._fewest.setdefault(class_base_name(container), children)
+            self._fewest[class_base_name(container)] = min(children, fewest, key=len)
 
     def name(self, use: Use) -> str:
         """The block's name; where its uses have different children, the larger ones say what they have more."""
-        base = base_name(use.container)
+        base = class_base_name(use.container)
         more = [name for name in use.container.children if name not in self._fewest[base]]
         own = f"{base}With{''.join(map(_camel, more))}" if len(more) in (1, 2) else base
         numbered = (f"{base}{number}" for number in count(2))
@@ -144,7 +144,7 @@ def _parametrise(made: Class, defaults: dict[str, dict[str, Any]]) -> None:
     rows = [[leaf for name, child in use.children for leaf in leaves(child, name)] for use in made.uses]
     slots = [slot for slot, _ in rows[0]]
     columns = [tuple(row[i][1] for row in rows) for i in range(len(slots))]
-    differing = [i for i, column in enumerate(columns) if any(not _same(value, column[0]) for value in column)]
+    differing = [i for i, column in enumerate(columns) if any(not _equal_leaves(value, column[0]) for value in column)]
     texts, made.parameters, made.values = _Columns(made, slots, columns, differing, defaults).named()
     replacements = iter(range(len(slots)))
 
@@ -155,7 +155,7 @@ def _parametrise(made: Class, defaults: dict[str, dict[str, Any]]) -> None:
     made.children = tuple((name, map_leaves(child, replaced)) for name, child in made.uses[0].children)
 
 
-def _same(value: Any, other: Any) -> bool:
+def _equal_leaves(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
 
 
@@ -237,7 +237,7 @@ class _Columns:
         """The default of all its leaves, where it is used."""
         found = {self._leaf_default(self._slots[i]) for i in members}
         default = found.pop()
-        return default if not found and any(_same(value, default) for value in column) else NO_DEFAULT
+        return default if not found and any(_equal_leaves(value, default) for value in column) else NO_DEFAULT
 
     def _leaf_default(self, slot: Slot) -> Any:
         own = self._defaults.get(slot.target)

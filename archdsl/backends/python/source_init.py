@@ -34,7 +34,7 @@ def init_lines(graph: Graph) -> list[str]:
     rules: dict[str, dict[str, Initializer]] = {}
     exceptions: dict[Initializer, list[str]] = {}
     left_alone = {start.name for start in starts if start.of_the_user and start.init is None}
-    for (module_class, name), group in _grouped(starts).items():
+    for (module_class, name), group in _by_class_and_name(starts).items():
         usual = Counter(start.init for start in group).most_common(1)[0][0]
         if any(start.init is None for start in group) or not module_class or name in left_alone:
             usual = None
@@ -76,7 +76,7 @@ def _start(path: str, target: str, name: str, init: Initializer | None) -> _Star
     return _Start(f"{path}.{name}", _SUBMODULES.get(inner, "nn.Linear") if inner else local_name(target), last, init)
 
 
-def _grouped(starts: list[_Start]) -> dict[tuple[str, str], list[_Start]]:
+def _by_class_and_name(starts: list[_Start]) -> dict[tuple[str, str], list[_Start]]:
     groups: dict[tuple[str, str], list[_Start]] = {}
     for start in starts:
         groups.setdefault((start.module_class, start.name), []).append(start)
@@ -97,7 +97,7 @@ def _rule_lines(
     for number, (module_class, by_name) in enumerate(ordered):
         lines.append(f"    {'elif' if number else 'if'} isinstance(module, {module_class}):")
         for name, init in by_name.items():
-            call = _call(init, f"module.{name}")
+            call = _init_call(init, f"module.{name}")
             if name == "bias" and module_class in without_bias:
                 lines += ["        if module.bias is not None:", f"            {call}"]
             else:
@@ -109,14 +109,14 @@ def _exception_lines(exceptions: dict[Initializer, list[str]]) -> list[str]:
     lines = []
     for init, keys in exceptions.items():
         if len(keys) == 1:
-            lines.append(_call(init, f'self.get_parameter("{keys[0]}")'))
+            lines.append(_init_call(init, f'self.get_parameter("{keys[0]}")'))
         else:
             lines += ["for name in (", *[f'    "{key}",' for key in keys], "):"]
-            lines.append(f"    {_call(init, 'self.get_parameter(name)')}")
+            lines.append(f"    {_init_call(init, 'self.get_parameter(name)')}")
     return lines
 
 
-def _call(init: Initializer, tensor: str) -> str:
+def _init_call(init: Initializer, tensor: str) -> str:
     """``nn.init.normal_(module.weight, std=0.01)``: arguments that differ from torch's defaults, which are ours."""
     arguments = []
     for name, value in init.arguments().items():

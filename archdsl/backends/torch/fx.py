@@ -46,11 +46,11 @@ def to_graph_module(
     with collection_paused(ages=True):
         module = empty_module(graph.name)
         tree = furnish(graph, module, init=init, device=usable_device(device), dtype=dtype)
-        give_graph(module, partial(_written, graph, tree))
+        give_graph(module, partial(_fx_graph, graph, tree))
         return module
 
 
-def _written(graph: Graph, tree: FurnishedModules) -> fx.Graph:
+def _fx_graph(graph: Graph, tree: FurnishedModules) -> fx.Graph:
     with collection_paused():
         return _Writing(graph, tree).run()
 

@@ -69,8 +69,8 @@ class ModuleFactory:
         except Exception as error:
             message = f"`{call.target}` of `{op.kind}` cannot be made: {type(error).__name__}: {error}"
             raise OpError("E702", message) from error
-        _compare(op, call, "parameters", parameters, op.parameters(types))
-        _compare(op, call, "buffers", buffers, op.buffers(types))
+        _require_promised(op, call, "parameters", parameters, op.parameters(types))
+        _require_promised(op, call, "buffers", buffers, op.buffers(types))
         return made
 
     def _constructed(self, call: ModuleCall) -> nn.Module:
@@ -88,7 +88,7 @@ class ModuleFactory:
         return module
 
 
-def _compare(
+def _require_promised(
     op: Op, call: ModuleCall, what: str, found: Mapping[str, tuple[int, ...]], said: Mapping[str, ParameterSpec]
 ) -> None:
     promised = {name: spec.shape for name, spec in said.items()}
