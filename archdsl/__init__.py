@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archdsl.base.source import Source as Source
     from archdsl.compiler import build as build
     from archdsl.compiler import check as check
+    from archdsl.compiler import compare as compare
     from archdsl.compiler import load as load
     from archdsl.compiler import stats as stats
     from archdsl.design.closed_forms import formulas as formulas
@@ -39,6 +40,7 @@ _HOMES = {
     "build": "archdsl.compiler",
     "bundled": "archdsl.zoo.bundled",
     "check": "archdsl.compiler",
+    "compare": "archdsl.compiler",
     "formulas": "archdsl.design.closed_forms",
     "load": "archdsl.compiler",
     "read_graph": "archdsl.extensions.graph_files",

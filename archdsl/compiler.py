@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError, Problems, in_order
 from archdsl.elaborate import faulty_arguments
-from archdsl.elaborate.finding import Spec
+from archdsl.elaborate.finding import Spec, called
 from archdsl.elaborate.help.unbuilt import not_built, waiting_for
 from archdsl.elaborate.help.unused import unused_imports
 from archdsl.elaborate.resolve import unknown_names
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule
 
+    from archdsl.views.comparison import Comparison
     from archdsl.views.stats import Stats
 
 
@@ -116,6 +117,61 @@ def stats(
 
     request = asked(spec, network=network, input=input, limits=limits, set_texts=set_texts, ops=ops, **parameters)
     return Stats(request.graph(), batch, dtype, optimizer, device)
+
+
+def compare(
+    *specs: Spec | Graph | Request | Stats,
+    titles: Sequence[str] | None = None,
+    columns: Sequence[str] | str = ("params", "macs"),
+    with_sections: bool = True,
+    **arguments: Any,
+) -> Comparison:
+    """What networks cost, side by side, and by how much each differs from the first; without torch.
+
+    Takes what ``stats`` takes, with its ``arguments`` for each of them, or what it gave. ``columns`` are those that
+    are told of the outermost sections, which are left out ``with_sections`` false. ``titles`` are what the networks are
+    called; else their names, or the specs as given where names are not enough.
+
+    Raises ArchError: what ``stats`` raises, of all specs; E001 without specs, or with another number of titles; E804
+    for a column that there is not.
+    """
+    from archdsl.views.columns import column_names
+    from archdsl.views.comparison import compared
+
+    if not specs or (titles is not None and len(titles) != len(specs)):
+        raise _uneven(len(specs), titles)
+    found, names = _each_stats(specs, **arguments), [called(spec) for spec in specs]
+    return compared(names, found, column_names(columns), titles, with_sections=with_sections)
+
+
+def _each_stats(specs: Iterable[Spec | Graph | Request | Stats], **arguments: Any) -> list[Stats]:
+    """``stats`` of each spec. Raises ArchError with what is wrong with any of them."""
+    from archdsl.views.stats import Stats
+
+    found: list[Stats] = []
+    faults: list[Diagnostic] = []
+    for spec in specs:
+        try:
+            if isinstance(spec, Stats) and arguments:
+                raise _analysed_already(spec)
+            found.append(spec if isinstance(spec, Stats) else stats(spec, **arguments))
+        except ArchError as error:
+            faults.extend(fault for fault in error.diagnostics if fault not in faults)
+    if faults:
+        raise ArchError(faults)
+    return found
+
+
+def _uneven(count: int, titles: Sequence[str] | None) -> ArchError:
+    if not count:
+        return ArchError(Diagnostic("E001", "there is nothing to compare", help="give the specs of two networks"))
+    message = f"the number of titles is {len(titles or ()):,}, that of networks {count:,}"
+    return ArchError(Diagnostic("E001", message, help="give each network its title, in the order of the networks"))
+
+
+def _analysed_already(found: Stats) -> ArchError:
+    message = f"the stats of `{found.name}` are there already: further arguments are for specs"
+    return ArchError(Diagnostic("E001", message, help="call `archdsl.stats` with them"))
 
 
 def check(

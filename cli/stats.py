@@ -143,11 +143,11 @@ def _refuse_together(questions: dict[str, bool], options: dict[str, bool]) -> No
 
 def _columns(names: str | None) -> list[str]:
     """The columns asked for, none if none are. Raises ArchError E804 for one that there is not."""
-    from archdsl.views.columns import chosen_columns
+    from archdsl.views.columns import chosen_columns, column_names
 
     if names is None:
         return []
-    return [column.name for column in chosen_columns([name.strip() for name in names.split(",") if name.strip()])]
+    return [column.name for column in chosen_columns(column_names(names))]
 
 
 # ---- questions -----------------------------------------------------------------------------------
@@ -182,7 +182,8 @@ def _report(networks: Sequence[tuple[str, Stats]], columns: Sequence[str], depth
     if len(networks) > 1:
         from archdsl.views.comparison import compared
 
-        return drawn(form, compared(networks, columns, with_sections=depth != 0).table())
+        specs, stats_ = zip(*networks, strict=True)
+        return drawn(form, compared(specs, stats_, columns, with_sections=depth != 0).table())
     from archdsl.views.totals import total_lines
     from archdsl.views.tree_table import tree_table
 

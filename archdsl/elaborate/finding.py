@@ -22,12 +22,19 @@ Spec = str | os.PathLike[str] | Source
 def read_spec(spec: Spec, limits: Limits) -> LoadedModule:
     """The parsed file with its imports. Raises ArchError with all faults of all files."""
     loader = ModuleLoader(limits)
-    if isinstance(spec, str) and ("\n" in spec or "{" in spec):
+    if isinstance(spec, str) and called(spec) is None:
         spec = Source("<string>", spec)
     module = loader.load_text(spec) if isinstance(spec, Source) else loader.load(locate(spec))
     loader.problems.raise_errors()
     assert module is not None
     return module
+
+
+def called(spec: object) -> str | None:
+    """The path or the name that a spec goes by; None where it is a text, or no spec."""
+    if isinstance(spec, str) and ("\n" in spec or "{" in spec):
+        return None
+    return os.fsdecode(spec) if isinstance(spec, str | os.PathLike) else None
 
 
 def locate(spec: str | os.PathLike[str]) -> Location:

@@ -136,6 +136,11 @@ def shows_fields(names: Iterable[str]) -> bool:
     return any(name in FIELD_NUMBERS for name in names)
 
 
+def column_names(names: str | Sequence[str]) -> list[str]:
+    """Names of columns, which a text has between commas."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
+
+
 def chosen_columns(names: Sequence[str]) -> list[FigureColumn]:
     """The columns of these names. Raises ArchError E804 for one that there is not."""
     unknown = [name for name in names if name not in COLUMNS]

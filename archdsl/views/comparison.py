@@ -101,7 +101,7 @@ class Comparison:
         return [
             {
                 "part": row.part,
-                "figure": row.title,
+                "figure": figure.key,
                 "unit": figure.unit.name,
                 "network": title,
                 "text": text,
@@ -134,15 +134,18 @@ class Comparison:
 
 
 def compared(
-    networks: Sequence[tuple[str, Analyses]],
+    specs: Sequence[str | None],
+    networks: Sequence[Analyses],
     columns: Sequence[str] = COMPARED_COLUMNS,
+    titles: Sequence[str] | None = None,
     *,
     with_sections: bool = True,
 ) -> Comparison:
-    """Networks, which go by their names, or by the specs beside them where names are not enough."""
-    names = [stats.name for _, stats in networks]
-    titles = names if len(set(names)) == len(names) else [spec for spec, _ in networks]
-    return Comparison(tuple(titles), tuple([stats for _, stats in networks]), tuple(columns), with_sections)
+    """Networks under their titles; else under their names, or the specs, as given, where names are not enough."""
+    names = [stats.name for stats in networks]
+    if len(set(names)) < len(names):
+        names = [name if spec is None else spec for spec, name in zip(specs, names, strict=True)]
+    return Comparison(tuple(titles or names), tuple(networks), tuple(columns), with_sections)
 
 
 _Figures = Mapping[tuple[str, str], Figure]
