@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
@@ -22,11 +22,11 @@ from archdsl.ops.contract.argument_types import (
 )
 from archdsl.ops.contract.base import OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.contract.channels import check_groups
-from archdsl.ops.contract.init import VectorInit, WeightInit
-from archdsl.ops.contract.shapes import TensorType, transposed_window_output
+from archdsl.ops.contract.init import Initializer, VectorInit, WeightInit
+from archdsl.ops.contract.shapes import Layout, TensorType, transposed_window_output
 from archdsl.ops.contract.torch_call import TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, Border, PerAxis, Reads, TransposedWindow, Window
-from archdsl.ops.facts.window import AXES, WindowedOp, as_axes
+from archdsl.ops.facts.window import AXES, DilatedWindowedOp, as_axes
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import convolved, padded
 
@@ -36,39 +36,38 @@ _BORDERS: dict[PaddingMode, Border] = {
 }  # fmt: skip
 
 
-class _Convolution(WindowedOp):
-    """What conv, dwconv and conv1d share; ``channels_and_groups`` tells them apart."""
+class _AnyConvolution(DilatedWindowedOp):
+    """What all convolutions share, transposed ones as well; ``channels_and_groups`` tells them apart."""
 
-    torch_module: ClassVar[str]
+    layout: ClassVar[Layout] = "CHW"
     torch_channels_at = 1
     call_depends_on = "channels"
-    size_attributes = ("in_channels", "out_channels")
     output_can_be_overwritten = True
-    mac_formula = "out_channels * in_channels / groups * kernel * out_places"
+
+    if TYPE_CHECKING:
+        bias: bool
+        init: Initializer | None
+        bias_init: Initializer | None
 
     @abstractmethod
     def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
         """Output channels and groups for an input of ``in_channels`` channels."""
 
+    @abstractmethod
+    def output_places(self, type_: TensorType) -> tuple[int, ...]:
+        """Sizes of the output beside the channels. Raises OpError."""
+
+    @abstractmethod
+    def weight_channels(self, in_channels: int) -> tuple[int, int]:
+        """The first two sizes of the weight."""
+
     @override
     def infer(self, inputs: Types) -> TensorType:
-        sizes, layout = inputs[0]
-        out_channels, groups = self.channels_and_groups(sizes[0])
-        check_groups(self.kind, groups, sizes[0], out_channels)
-        self._check_padding_mode(sizes[1:])
-        return TensorType((out_channels, *self.window_sizes(sizes[1:])), layout)
-
-    @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        kernels = zip(*self.window(), as_axes(self.__dict__["padding"]), strict=True)
-        border = _BORDERS[self.__dict__["padding_mode"]]
-        windows = [Window(k, s, p, d, border) for k, s, d, p in kernels]
-        return PerAxis((ALL, *windows))
-
-    @override
-    def macs(self, inputs: Types, output: TensorType) -> int:
-        weight = self.parameters(inputs)["weight"]
-        return weight.elements * prod(output.sizes[1:])
+        require_layout(self.kind, inputs[0], (self.layout,))
+        in_channels = inputs[0].sizes[0]
+        out_channels, groups = self.channels_and_groups(in_channels)
+        check_groups(self.kind, groups, in_channels, out_channels)
+        return TensorType((out_channels, *self.output_places(inputs[0])), self.layout)
 
     @override
     def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
@@ -77,53 +76,81 @@ class _Convolution(WindowedOp):
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        arguments = self.__dict__
         in_channels = inputs[0].sizes[0]
-        out_channels, groups = self.channels_and_groups(in_channels)
-        kernel = as_axes(arguments["kernel_size"])
-        specs = {"weight": ParameterSpec((out_channels, in_channels // groups, *kernel), arguments["init"])}
-        if arguments["bias"]:
-            specs["bias"] = ParameterSpec((out_channels,), arguments["bias_init"])
+        shape = (*self.weight_channels(in_channels), *as_axes(self.kernel_size))
+        specs = {"weight": ParameterSpec(shape, self.init)}
+        if self.bias:
+            specs["bias"] = ParameterSpec((self.channels_and_groups(in_channels)[0],), self.bias_init)
         return specs
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        return convolved(tape, tensors[0], self.infer(inputs).sizes, tape.grad)
+
+
+class _Convolution(_AnyConvolution):
+    """What conv, dwconv and conv1d share."""
+
+    torch_module: ClassVar[str] = "nn.Conv2d"
+    size_attributes = ("in_channels", "out_channels")
+    mac_formula = "out_channels * in_channels / groups * kernel * out_places"
+
+    if TYPE_CHECKING:
+        padding_mode: PaddingMode
+
+    @override
+    def weight_channels(self, in_channels: int) -> tuple[int, int]:
+        out_channels, groups = self.channels_and_groups(in_channels)
+        return out_channels, in_channels // groups
+
+    @override
+    def output_places(self, type_: TensorType) -> tuple[int, ...]:
+        self._check_padding_mode(type_.sizes[1:])
+        return self.window_sizes(type_.sizes[1:])
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        border = _BORDERS[self.padding_mode]
+        return PerAxis((ALL, *[Window(*axis, border) for axis in self.window_axes()]))
+
+    @override
+    def macs(self, inputs: Types, output: TensorType) -> int:
+        return self.parameters(inputs)["weight"].elements * prod(output.sizes[1:])
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:
         in_channels = inputs[0].sizes[0]
         out_channels, groups = self.channels_and_groups(in_channels)
-        arguments = self.__dict__
         return module_call(
             self.torch_module,
             in_channels,
             out_channels,
-            arguments["kernel_size"],
-            stride=arguments["stride"],
-            padding=arguments["padding"],
-            dilation=arguments["dilation"],
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
             groups=groups,
-            bias=arguments["bias"],
-            padding_mode=arguments["padding_mode"],
+            bias=self.bias,
+            padding_mode=self.padding_mode,
         )
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
-        arguments = self.__dict__
-        mode = arguments.get("padding_mode", "zeros")
-        if mode != "zeros":
-            borders = tuple([size for size in reversed(as_axes(arguments["padding"])) for _ in range(2)])
-            x = padded(tape, x, borders, mode)
+        if self.padding_mode != "zeros":
+            borders = tuple([size for size in reversed(self.paddings()) for _ in range(2)])
+            x = padded(tape, x, borders, self.padding_mode)
         return convolved(tape, x, self.infer(inputs).sizes, tape.grad)
 
     def _check_padding_mode(self, sizes: tuple[int, ...]) -> None:
-        mode = self.__dict__.get("padding_mode", "zeros")
-        if mode not in ("reflect", "circular"):
+        if self.padding_mode not in ("reflect", "circular"):
             return
-        for axis, (size, padding) in enumerate(zip(sizes, as_axes(self.__dict__["padding"]), strict=True)):
-            most = size - 1 if mode == "reflect" else size
+        for axis, (size, padding) in enumerate(zip(sizes, self.paddings(), strict=True)):
+            most = size - 1 if self.padding_mode == "reflect" else size
             if padding > most:
                 raise OpError(
                     "E308",
-                    f"`{self.kind}` with {mode} padding takes a padding of at most {most} "
+                    f"`{self.kind}` with {self.padding_mode} padding takes a padding of at most {most} "
                     f"on the {AXES[len(sizes)][axis]} {size}, but gets {padding}",
                     argument="padding",
                 )
@@ -142,7 +169,6 @@ class Conv2dOp(_Convolution):
 
     kind = "conv"
     aliases = ("conv2d", "convolution")
-    torch_module = "nn.Conv2d"
     out_channels: PositiveInt
     kernel_size: Pair
     stride: Pair = (1, 1)
@@ -158,11 +184,6 @@ class Conv2dOp(_Convolution):
     def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
         return self.out_channels, self.groups
 
-    @override
-    def infer(self, inputs: Types) -> TensorType:
-        require_layout("conv", inputs[0], ("CHW",))
-        return super().infer(inputs)
-
 
 class DepthwiseConv2dOp(_Convolution):
     """Depthwise convolution: each channel of ``C x H x W`` by ``multiplier`` filters of its own.
@@ -176,7 +197,6 @@ class DepthwiseConv2dOp(_Convolution):
     kind = "dwconv"
     aliases = ("depthwise", "depthwise_conv")
     mac_formula = "out_channels * kernel * out_places"
-    torch_module = "nn.Conv2d"
     step_name = "conv"
     defaults_of = "conv"
     kernel_size: Pair
@@ -193,11 +213,6 @@ class DepthwiseConv2dOp(_Convolution):
     def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
         return in_channels * self.multiplier, in_channels
 
-    @override
-    def infer(self, inputs: Types) -> TensorType:
-        require_layout("dwconv", inputs[0], ("CHW",))
-        return super().infer(inputs)
-
 
 class Conv1dOp(_Convolution):
     """Convolution along a signal: ``C x L`` to ``out_channels x L'``, sizes as ``conv``.
@@ -207,6 +222,7 @@ class Conv1dOp(_Convolution):
 
     kind = "conv1d"
     torch_module = "nn.Conv1d"
+    layout = "CL"
     out_channels: PositiveInt
     kernel_size: PositiveInt
     stride: PositiveInt = 1
@@ -222,13 +238,8 @@ class Conv1dOp(_Convolution):
     def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
         return self.out_channels, self.groups
 
-    @override
-    def infer(self, inputs: Types) -> TensorType:
-        require_layout("conv1d", inputs[0], ("CL",))
-        return super().infer(inputs)
 
-
-class ConvTranspose2dOp(WindowedOp):
+class ConvTranspose2dOp(_AnyConvolution):
     """Transposed convolution: ``C x H x W`` to ``out_channels x H' x W'``.
 
     ``H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1``, likewise ``W'``.
@@ -240,10 +251,7 @@ class ConvTranspose2dOp(WindowedOp):
 
     kind = "conv_transpose"
     aliases = ("deconv", "conv_transpose2d")
-    torch_channels_at = 1
     mac_formula = "out_channels * in_channels / groups * kernel * in_places"
-    output_can_be_overwritten = True
-    call_depends_on = "channels"
     out_channels: PositiveInt
     kernel_size: Pair
     stride: Pair = (1, 1)
@@ -264,41 +272,33 @@ class ConvTranspose2dOp(WindowedOp):
         return self
 
     @override
-    def infer(self, inputs: Types) -> TensorType:
-        require_layout("conv_transpose", inputs[0], ("CHW",))
-        channels, *sizes = inputs[0].sizes
-        check_groups(self.kind, self.groups, channels, self.out_channels)
-        axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation, strict=True)
-        height, width = [transposed_window_output(*axis) for axis in axes]
+    def channels_and_groups(self, in_channels: int) -> tuple[int, int]:
+        return self.out_channels, self.groups
+
+    @override
+    def weight_channels(self, in_channels: int) -> tuple[int, int]:
+        return in_channels, self.out_channels // self.groups
+
+    @override
+    def output_places(self, type_: TensorType) -> tuple[int, ...]:
+        axes = zip(type_.sizes[1:], self.window_axes(), self.output_padding, strict=True)
+        height, width = [transposed_window_output(size, *axis, extra) for size, axis, extra in axes]
         if min(height, width) < 1:
             raise OpError(
                 "E308",
-                f"`conv_transpose` would make an image of {height}x{width} from {inputs[0]}",
+                f"`conv_transpose` would make an image of {height}x{width} from {type_}",
                 help="make the padding smaller",
                 argument="padding",
             )
-        return TensorType((self.out_channels, height, width), "CHW")
+        return height, width
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
-        axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        return PerAxis((ALL, *[TransposedWindow(*axis) for axis in axes]))
+        return PerAxis((ALL, *[TransposedWindow(*axis) for axis in self.window_axes()]))
 
     @override
     def macs(self, inputs: Types, output: TensorType) -> int:
         return self.parameters(inputs)["weight"].elements * prod(inputs[0].sizes[1:])
-
-    @override
-    def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
-        return {**super().mac_variables(inputs, output), "groups": self.groups}
-
-    @override
-    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        shape = (inputs[0].sizes[0], self.out_channels // self.groups, *self.kernel_size)
-        specs = {"weight": ParameterSpec(shape, self.init)}
-        if self.bias:
-            specs["bias"] = ParameterSpec((self.out_channels,), self.bias_init)
-        return specs
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:
@@ -314,7 +314,3 @@ class ConvTranspose2dOp(WindowedOp):
             bias=self.bias,
             dilation=self.dilation,
         )
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        return convolved(tape, tensors[0], self.infer(inputs).sizes, tape.grad)

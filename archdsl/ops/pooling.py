@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 from typing_extensions import override
@@ -14,32 +14,38 @@ from archdsl.ops.contract.base import CostFreeOp, Op, OpError, ParameterSpec, Te
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.contract.torch_call import ModuleCall, TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, SAME, Bins, PerAxis, Reads, Window
-from archdsl.ops.facts.window import WindowedOp, as_axes, check_half_padding
+from archdsl.ops.facts.window import DilatedWindowedOp, PaddedWindowedOp, WindowedOp, as_axes, check_half_padding
 from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import averaged, convolved, max_pooled, padded
 
 
 class _WindowPoolOp(WindowedOp, CostFreeOp):
-    """A pool over sliding windows; subclasses declare ``ceil``."""
+    """A pool over sliding windows; with ``ceil``, a field of each, a last, partial window counts as well."""
 
-    @model_validator(mode="after")
-    def _check_padding(self) -> Self:
-        check_half_padding(self.__dict__["kernel_size"], self.__dict__["padding"])
-        return self
+    if TYPE_CHECKING:
+        ceil: bool
 
     @override
     def infer(self, inputs: Types) -> TensorType:
         require_layout(self.kind, inputs[0], ("CHW",))
         channels, *sizes = inputs[0].sizes
-        return TensorType((channels, *self.window_sizes(tuple(sizes), self.__dict__["ceil"])), "CHW")
+        return TensorType((channels, *self.window_sizes(tuple(sizes), self.ceil)), "CHW")
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
-        axes = zip(*self.window(), as_axes(self.__dict__["padding"]), strict=True)
-        return PerAxis((SAME, *[Window(k, s, p, d) for k, s, d, p in axes]))
+        return PerAxis((SAME, *[Window(*axis) for axis in self.window_axes()]))
 
 
-class MaxPoolOp(_WindowPoolOp):
+class _PaddedPoolOp(_WindowPoolOp, PaddedWindowedOp):
+    """A pool over windows of a padded image."""
+
+    @model_validator(mode="after")
+    def _check_padding(self) -> Self:
+        check_half_padding(as_axes(self.kernel_size), self.paddings())
+        return self
+
+
+class MaxPoolOp(_PaddedPoolOp, DilatedWindowedOp):
     """The largest element of each window: ``C x H x W`` to ``C x H' x W'``, sizes as ``conv``.
 
     ``stride`` is the kernel's size unless given. With ``ceil`` a last, partial window counts as well, unless it
@@ -73,7 +79,7 @@ class MaxPoolOp(_WindowPoolOp):
         return max_pooled(tape, tensors[0], self.infer(inputs).sizes)
 
 
-class AvgPoolOp(_WindowPoolOp):
+class AvgPoolOp(_PaddedPoolOp):
     """The mean of each window: ``C x H x W`` to ``C x H' x W'``, sizes as ``maxpool``.
 
     Zeros of the padding count in the mean unless ``count_include_pad = false``. Errors: E304 kernel larger than

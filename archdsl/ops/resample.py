@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
@@ -32,21 +32,23 @@ _Mode = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 class _InterpolatingOp(CostFreeOp):
     """What ops with a ``mode`` and ``align_corners`` share: the first image at another size."""
 
+    if TYPE_CHECKING:
+        mode: _Mode
+        align_corners: bool
+
     @model_validator(mode="after")
     def _check_corners(self) -> Self:
-        mode = self.__dict__["mode"]
-        if self.__dict__["align_corners"] and mode.startswith("nearest"):
+        if self.align_corners and self.mode.startswith("nearest"):
             message = "`align_corners` goes with `bilinear` and `bicubic`, not with `{mode}`"
-            raise PydanticCustomError("align_corners", message, {"mode": mode})
+            raise PydanticCustomError("align_corners", message, {"mode": self.mode})
         return self
 
     def _resampled(self, x: TensorType, output: TensorType, factors: Sequence[float | None]) -> PerAxis:
         """What of the image is read where it is enlarged by these factors, or (None) to the output's size."""
-        mode, align_corners = self.__dict__["mode"], self.__dict__["align_corners"]
-        if mode == "bicubic" and output.sizes == x.sizes:
+        if self.mode == "bicubic" and output.sizes == x.sizes:
             return in_place(3)  # torch copies an image that keeps its size
         axes = zip(factors, output.sizes[1:], strict=True)
-        return PerAxis((SAME, *[Resampled(factor, size, mode, align_corners) for factor, size in axes]))
+        return PerAxis((SAME, *[Resampled(factor, size, self.mode, self.align_corners) for factor, size in axes]))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:

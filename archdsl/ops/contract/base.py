@@ -177,6 +177,11 @@ class Op(BaseModel, ABC):
         """
 
     @final
+    def fill(self, **arguments: Any) -> None:
+        """For validators alone: what a spec has left open, filled in before anyone sees the op."""
+        self.__dict__.update(arguments)
+
+    @final
     def arguments(self) -> dict[str, Any]:
         """Arguments by name, in order."""
         return {name: getattr(self, name) for name in type(self).model_fields}

@@ -5,7 +5,7 @@ Each is torch's function of that name in ``torch.nn.init``, with its defaults.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -62,12 +62,15 @@ class XavierUniform(Initializer):
 class _Bounded(Initializer):
     """An initialiser between bounds ``a`` and ``b``, which the subclasses declare."""
 
+    if TYPE_CHECKING:
+        a: float
+        b: float
+
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
-        lower, upper = self.__dict__["a"], self.__dict__["b"]
-        if lower >= upper:
+        if self.a >= self.b:
             message = "`a` must be below `b`, got {a} and {b}"
-            raise PydanticCustomError("bounds", message, {"a": lower, "b": upper})
+            raise PydanticCustomError("bounds", message, {"a": self.a, "b": self.b})
         return self
 
 

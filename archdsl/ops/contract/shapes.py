@@ -71,7 +71,7 @@ def window_output(size: int, kernel: int, stride: int, padding: int, dilation: i
 
 
 def transposed_window_output(
-    size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int
+    size: int, kernel: int, stride: int, padding: int, dilation: int, output_padding: int
 ) -> int:
     """Size along one axis after a transposed convolution."""
     return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1

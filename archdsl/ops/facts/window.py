@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, final
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
@@ -55,61 +55,99 @@ def _per_axis(sizes: list[int]) -> str:
     return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
 
 
-class WindowedOp(Op):
-    """An op with ``kernel_size``, ``stride``, ``padding`` and maybe ``dilation``, each per axis or for one axis.
+class WindowAxis(NamedTuple):
+    """How windows lie along one axis."""
 
-    The fields are declared by the subclasses, as each has its own order of arguments. ``stride``
-    and ``padding`` that are none on construction are filled in here.
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+
+class WindowedOp(Op):
+    """An op whose windows of ``kernel_size`` move by ``stride``, without padding; a number each of a signal's one axis.
+
+    Subclasses declare the fields that are named here, as each has its own order of arguments and its own defaults. A
+    ``stride`` that is left open is the kernel's size.
     """
 
+    if TYPE_CHECKING:
+        kernel_size: int | tuple[int, ...]
+        stride: int | tuple[int, ...]
+
     @model_validator(mode="after")
-    def _fill_open_arguments(self) -> Self:
-        arguments: dict[str, Any] = self.__dict__
-        if arguments["stride"] is None:
-            arguments["stride"] = arguments["kernel_size"]
-        if arguments["padding"] is None:
-            padding = default_padding(*self.window())
-            arguments["padding"] = padding if isinstance(arguments["kernel_size"], tuple) else padding[0]
+    def _fill_stride(self) -> Self:
+        if self.stride is None:
+            self.fill(stride=self.kernel_size)
         return self
 
-    def window(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Kernel, stride and dilation per axis."""
-        arguments = self.__dict__
-        kernel = as_axes(arguments["kernel_size"])
-        dilation = as_axes(arguments["dilation"]) if "dilation" in arguments else (1,) * len(kernel)
-        return kernel, as_axes(arguments["stride"]), dilation
+    def paddings(self) -> tuple[int, ...]:
+        """The padding on either side of each axis."""
+        return (0,) * len(as_axes(self.kernel_size))
+
+    def dilations(self) -> tuple[int, ...]:
+        """How far the elements of a window lie apart, along each axis."""
+        return (1,) * len(as_axes(self.kernel_size))
+
+    @final
+    def window_axes(self) -> list[WindowAxis]:
+        """The windows along each axis."""
+        numbers = as_axes(self.kernel_size), as_axes(self.stride), self.paddings(), self.dilations()
+        return [WindowAxis(*axis) for axis in zip(*numbers, strict=True)]
 
     @override
     def mac_variables(self, inputs: Types, output: TensorType) -> dict[str, int]:
         """``kernel`` are the elements of the kernel."""
-        return {**super().mac_variables(inputs, output), "kernel": prod(self.window()[0])}
+        return {**super().mac_variables(inputs, output), "kernel": prod(as_axes(self.kernel_size))}
 
     def window_sizes(self, sizes: tuple[int, ...], ceil: bool = False) -> tuple[int, ...]:
         """Output sizes of the axes that the window moves along. Raises OpError E304 where it does not fit."""
-        kernel, stride, dilation = self.window()
-        padding = as_axes(self.__dict__["padding"])
-        output = tuple(
-            [
-                window_output(size, k, s, p, d, ceil)
-                for size, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
-            ]
-        )
-        for axis, size in enumerate(output):
-            if size < 1:
-                raise self._too_large(axis, sizes[axis], kernel[axis], padding[axis], dilation[axis])
+        axes = self.window_axes()
+        output = tuple([window_output(size, *axis, ceil) for size, axis in zip(sizes, axes, strict=True)])
+        for name, size, axis, made in zip(AXES[len(sizes)], sizes, axes, output, strict=True):
+            if made < 1:
+                raise self._too_large(name, size, axis)
         return output
 
-    def _too_large(self, axis: int, size: int, kernel: int, padding: int, dilation: int) -> OpError:
-        span = dilation * (kernel - 1) + 1
-        covers = f" (which covers {span} at dilation {dilation})" if dilation > 1 else ""
-        padded = f"{size} + 2 x {padding} = {size + 2 * padding} with its padding" if padding else str(size)
-        name = AXES[len(self.window()[0])][axis]
+    def _too_large(self, name: str, size: int, axis: WindowAxis) -> OpError:
+        span = axis.dilation * (axis.kernel - 1) + 1
+        covers = f" (which covers {span} at dilation {axis.dilation})" if axis.dilation > 1 else ""
+        more = f" + 2 x {axis.padding} = {size + 2 * axis.padding} with its padding" if axis.padding else ""
         return OpError(
             "E304",
-            f"the kernel of `{self.kind}`, {kernel}{covers}, is larger than the input's {name}, {padded}",
+            f"the kernel of `{self.kind}`, {axis.kernel}{covers}, is larger than the input's {name}, {size}{more}",
             help="make the kernel smaller, pad more, or use fewer strides before it",
             argument="kernel_size",
         )
+
+
+class PaddedWindowedOp(WindowedOp):
+    """A windowed op with ``padding``; one that is left open is what ``default_padding`` says."""
+
+    if TYPE_CHECKING:
+        padding: int | tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _fill_padding(self) -> Self:
+        if self.padding is None:
+            padding = default_padding(as_axes(self.kernel_size), as_axes(self.stride), self.dilations())
+            self.fill(padding=padding if isinstance(self.kernel_size, tuple) else padding[0])
+        return self
+
+    @override
+    def paddings(self) -> tuple[int, ...]:
+        return as_axes(self.padding)
+
+
+class DilatedWindowedOp(PaddedWindowedOp):
+    """A windowed op with ``padding`` and ``dilation``."""
+
+    if TYPE_CHECKING:
+        dilation: int | tuple[int, ...]
+
+    @override
+    def dilations(self) -> tuple[int, ...]:
+        return as_axes(self.dilation)
 
 
 def check_half_padding(kernel: tuple[int, ...], padding: tuple[int, ...]) -> None:
