@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from archdsl.base.source import Source
 from archdsl.language import syntax
 from archdsl.language.parser import parse
-from archdsl.language.parser.tokens import END, NEWLINE, Tokenizer
+from archdsl.language.parser.kinds import END, NEWLINE
+from archdsl.language.parser.tokens import Tokenizer
 from archdsl.language.remarks import remarks
 from archdsl.language.walking import descendants
 from tests.language.spoilt_texts import PROGRAMS, TEXTS, spoilt_programs

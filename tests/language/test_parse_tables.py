@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.language.parser import grammar_compiler
-from archdsl.language.parser import tables as parser_tables
-from archdsl.language.parser.tables import GRAMMAR, TABLES, Tables, load_tables, read_grammar
+from archdsl.language.parser import grammar_compiler, kinds
+from archdsl.language.parser import lalr_tables as parser_tables
+from archdsl.language.parser.lalr_tables import GRAMMAR, TABLES, Tables, load_tables, read_grammar
 from tools.parse_tables import FILE, made
 
 load_afresh = load_tables.__wrapped__
@@ -61,3 +61,12 @@ def test_line_ends_do_not_matter(name: str, folder: Path, monkeypatch: pytest.Mo
     forbid_lark(monkeypatch)
     (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
     assert load_afresh() == load_tables()
+
+
+def test_kinds_are_terminals_of_the_grammar() -> None:
+    groups = [
+        kinds.LITERALS, kinds.OPENERS, kinds.CLOSERS, kinds.STATEMENT_ENDS, kinds.LABELS, kinds.EXPRESSION,
+        kinds.SECTIONS, kinds.STARTERS, kinds.CONTINUATIONS, kinds.COMPARISONS,
+    ]  # fmt: skip
+    terminals = {terminal.name for terminal in load_tables().terminals}
+    assert {kind for group in groups for kind in group} <= terminals | kinds.FAULTS.keys()

@@ -19,7 +19,7 @@ from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.rendering import render_text
 from archdsl.language import syntax
 from archdsl.language.parser import parse, parse_expression
-from archdsl.language.parser.tables import load_tables
+from archdsl.language.parser.lalr_tables import load_tables
 from tests.goldens import FOLDER, check_golden, golden_cases, orphans
 from tests.language.spoilt_texts import BROKEN, TEXTS, spoilt_programs
 from tests.language.syntax_strategies import EXPRESSIONS, MODULES

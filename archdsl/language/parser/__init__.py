@@ -15,11 +15,12 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import in_order
 from archdsl.language.parser.automaton import Automaton
 from archdsl.language.parser.giving_up import GivenUpError, SyntaxProblems
+from archdsl.language.parser.kinds import END
 from archdsl.language.parser.messages import describe
 from archdsl.language.parser.nodes import NodeBuilder
 from archdsl.language.parser.recovery import Recovery
 from archdsl.language.parser.salvage import end_of_text, open_bodies_closed
-from archdsl.language.parser.tokens import END, Tokenizer
+from archdsl.language.parser.tokens import Tokenizer
 from archdsl.language.parser.trivia import Comment, comments_in
 from archdsl.language.syntax import Constant, Expression, Module
 

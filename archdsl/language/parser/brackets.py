@@ -7,7 +7,8 @@ from typing import Any
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Source
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.language.parser.tokens import CLOSERS, OPENERS, Token
+from archdsl.language.parser.kinds import CLOSERS, OPENERS
+from archdsl.language.parser.tokens import Token
 from archdsl.language.syntax import Body
 
 

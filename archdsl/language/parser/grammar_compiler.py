@@ -10,7 +10,7 @@ from lark.grammar import Rule as LarkRule
 from lark.lexer import TerminalDef
 from lark.parsers.lalr_analysis import Shift
 
-from archdsl.language.parser.tables import Rule, Tables, Terminal
+from archdsl.language.parser.lalr_tables import Rule, Tables, Terminal
 
 STARTS = ("module", "expression")
 

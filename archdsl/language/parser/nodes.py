@@ -17,6 +17,7 @@ from archdsl.diagnostics.problems import Problems
 from archdsl.language import syntax
 from archdsl.language.parser import mixing
 from archdsl.language.parser.tokens import Token
+from archdsl.language.parser.trivia import documentation
 from archdsl.language.syntax import Expression
 
 SCALES = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -81,12 +82,12 @@ class NodeBuilder:
     def let(self, children: Children) -> syntax.Let:
         parameters = children[2] if type(children[2]) is tuple else None
         span = self._across(children)
-        return syntax.Let(span, self._name(children[1]), parameters, children[-1], self._doc(span.start))
+        return syntax.Let(span, self._name(children[1]), parameters, children[-1], self._doc(span))
 
     def block(self, children: Children) -> syntax.Block:
         parameters = children[2] if type(children[2]) is tuple else ()
         span = self._across(children)
-        return syntax.Block(span, self._name(children[1]), parameters, children[-1], self._doc(span.start))
+        return syntax.Block(span, self._name(children[1]), parameters, children[-1], self._doc(span))
 
     def network(self, children: Children) -> syntax.Network:
         rest = children[2:]
@@ -94,7 +95,7 @@ class NodeBuilder:
         base = rest[1] if type(rest[0]) is Token else None
         body = rest[-1] if base is not rest[-1] else None
         span = self._across(children)
-        return syntax.Network(span, self._name(children[1]), parameters, base, body, self._doc(span.start))
+        return syntax.Network(span, self._name(children[1]), parameters, base, body, self._doc(span))
 
     def base(self, children: Children) -> syntax.Name | syntax.Call:
         name = self._name(children[0])
@@ -386,20 +387,8 @@ class NodeBuilder:
             help = f"as text it is written `{brace * 2}`; what stands between braces holds no quotes"
             self._report("E102", fault, span, help=help)
 
-    def _doc(self, start: int) -> str:
-        """The comment lines right above the line on which the declaration at ``start`` begins."""
-        line_start = self.text.rfind("\n", 0, start) + 1
-        if self.text[line_start:start].strip():
-            return ""
-        lines: list[str] = []
-        while line_start > 0:
-            line_end = line_start - 1
-            line_start = self.text.rfind("\n", 0, line_end) + 1
-            line = self.text[line_start:line_end].strip()
-            if not line.startswith("#"):
-                break
-            lines.append(line[1:].removeprefix(" "))
-        return "\n".join(reversed(lines))
+    def _doc(self, declaration: Span) -> str:
+        return documentation(self.text, declaration.start)
 
     def _report(self, code: ErrorCode, message: str, span: Span, *labels: Label, help: str = "") -> None:
         self.problems.add(Diagnostic(code, message, span, labels, help=help))

@@ -11,19 +11,21 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.language.parser.automaton import Automaton
 from archdsl.language.parser.brackets import open_braces, open_brackets
 from archdsl.language.parser.giving_up import GivenUpError, SyntaxProblems
-from archdsl.language.parser.messages import (
+from archdsl.language.parser.kinds import (
+    CLOSERS,
+    END,
     EXPRESSION,
+    FAULTS,
+    MALFORMED,
+    NEWLINE,
+    OPENERS,
     STARTERS,
-    Mistake,
-    begins_line,
-    column,
-    describe,
-    indentation,
-    is_keyword,
-    keyword_fault,
+    UNKNOWN,
 )
+from archdsl.language.parser.messages import describe, keyword_fault
+from archdsl.language.parser.mistakes import Mistake, begins_line, column, indentation
 from archdsl.language.parser.salvage import line_ended, open_bodies_closed
-from archdsl.language.parser.tokens import CLOSERS, END, FAULTS, MALFORMED, NEWLINE, OPENERS, UNKNOWN, Token, Tokenizer
+from archdsl.language.parser.tokens import Token, Tokenizer, is_keyword
 
 MAX_SKIPPED = 100_000
 """Tokens passed over, after all errors together; a text with more of them is not worth reading on."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from archdsl.language.parser.automaton import Automaton
 from archdsl.language.parser.brackets import open_braces
-from archdsl.language.parser.tokens import END, NEWLINE, Token
+from archdsl.language.parser.kinds import END, NEWLINE
+from archdsl.language.parser.tokens import Token
 
 
 def open_bodies_closed(automaton: Automaton, at: int, above: int = 1) -> None:

@@ -7,30 +7,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from archdsl.base.names import LABEL_KEYWORDS
 from archdsl.base.source import Source, Span
-from archdsl.language.parser.tables import Terminal, load_tables
-
-END = "$END"
-NEWLINE = "_NL"
-
-# What no terminal of the grammar matches, so that tokenizing never fails and each fault gets a place.
-UNTERMINATED = "UNTERMINATED"
-MALFORMED = "MALFORMED"
-UNKNOWN = "UNKNOWN"
-FAULTS = {
-    UNTERMINATED: r'"[^"\n]*',
-    MALFORMED: r"[0-9]\w*(?:\.[0-9]\w*)*",
-    UNKNOWN: r".",
-}
-
-LITERALS = frozenset({"INT", "FLOAT", "ROUNDED", "DIMS", "STRING", "TRUE", "FALSE", "NONE", MALFORMED, UNTERMINATED})
-OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
-STATEMENT_ENDS = LITERALS | {"NAME", "IN"} | CLOSERS.keys()
-"""Tokens after which a line end ends the statement, and `x` is an operator."""
-
-LABELS = frozenset(word.upper() for word in LABEL_KEYWORDS)
+from archdsl.language.parser.kinds import CLOSERS, END, FAULTS, LABELS, NEWLINE, OPENERS, STATEMENT_ENDS, UNKNOWN
+from archdsl.language.parser.lalr_tables import Terminal, load_tables
 
 _COLON = re.compile(r"[ \t]*:")
 
@@ -148,3 +127,7 @@ class Tokenizer:
         """Takes the bracket off that ``closer`` closes, if it closes one."""
         if self.brackets and self.brackets[-1].kind == CLOSERS[closer]:
             self.brackets.pop()
+
+
+def is_keyword(kind: str) -> bool:
+    return kind != "TIMES" and kind in lexicon().keywords.values()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from archdsl.base.source import Source, Span
-from archdsl.language.parser.tables import load_tables
-from archdsl.language.parser.tokens import FAULTS, UNTERMINATED
+from archdsl.language.parser.kinds import FAULTS, UNTERMINATED
+from archdsl.language.parser.lalr_tables import load_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,22 @@ def comments_in(source: Source) -> Iterator[Comment]:
             start, end = match.span("comment")
             line_start = text.rfind("\n", 0, start) + 1
             yield Comment(Span(source, start, end), not text[line_start:start].strip())
+
+
+def documentation(text: str, start: int) -> str:
+    """The comment lines right above the line on which the declaration at ``start`` begins."""
+    line_start = text.rfind("\n", 0, start) + 1
+    if text[line_start:start].strip():
+        return ""
+    lines: list[str] = []
+    while line_start > 0:
+        line_end = line_start - 1
+        line_start = text.rfind("\n", 0, line_end) + 1
+        line = text[line_start:line_end].strip()
+        if not line.startswith("#"):
+            break
+        lines.append(line[1:].removeprefix(" "))
+    return "\n".join(reversed(lines))
 
 
 @cache
