@@ -10,6 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from archdsl.analysis.cost import cost as cost
+    from archdsl.backends.export import export as export
+    from archdsl.backends.python.python_source import to_python as to_python
+    from archdsl.backends.torch.fx import to_graph_module as to_graph_module
     from archdsl.base.limits import Limits as Limits
     from archdsl.base.source import Source as Source
     from archdsl.compiler import build as build
@@ -19,12 +23,19 @@ if TYPE_CHECKING:
     from archdsl.compiler import stats as stats
     from archdsl.design.closed_forms import formulas as formulas
     from archdsl.design.solving import solve as solve
+    from archdsl.diagnostics.exchange import render_json as render_json
+    from archdsl.diagnostics.exchange import render_sarif as render_sarif
     from archdsl.diagnostics.model import Diagnostic as Diagnostic
     from archdsl.diagnostics.problems import ArchError as ArchError
+    from archdsl.diagnostics.rendering import render_text as render_text
     from archdsl.extensions.graph_files import read_graph as read_graph
+    from archdsl.extensions.user_ops import UserOp as UserOp
     from archdsl.graph.builder import GraphBuilder as GraphBuilder
     from archdsl.graph.model import Graph as Graph
     from archdsl.graph.model import Node as Node
+    from archdsl.request import Request as Request
+    from archdsl.views.stats import Stats as Stats
+    from archdsl.weights.read import load_weights as load_weights
     from archdsl.zoo.bundled import bundled as bundled
 
 __version__ = "0.1.0"
@@ -36,16 +47,27 @@ _HOMES = {
     "GraphBuilder": "archdsl.graph.builder",
     "Limits": "archdsl.base.limits",
     "Node": "archdsl.graph.model",
+    "Request": "archdsl.request",
     "Source": "archdsl.base.source",
+    "Stats": "archdsl.views.stats",
+    "UserOp": "archdsl.extensions.user_ops",
     "build": "archdsl.compiler",
     "bundled": "archdsl.zoo.bundled",
     "check": "archdsl.compiler",
     "compare": "archdsl.compiler",
+    "cost": "archdsl.analysis.cost",
+    "export": "archdsl.backends.export",
     "formulas": "archdsl.design.closed_forms",
     "load": "archdsl.compiler",
+    "load_weights": "archdsl.weights.read",
     "read_graph": "archdsl.extensions.graph_files",
+    "render_json": "archdsl.diagnostics.exchange",
+    "render_sarif": "archdsl.diagnostics.exchange",
+    "render_text": "archdsl.diagnostics.rendering",
     "solve": "archdsl.design.solving",
     "stats": "archdsl.compiler",
+    "to_graph_module": "archdsl.backends.torch.fx",
+    "to_python": "archdsl.backends.python.python_source",
 }
 """Where each public name stands: imported when first asked for, so that `archdsl --help` starts at once."""
 

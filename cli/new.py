@@ -30,4 +30,5 @@ def new(
     if file.exists() and not force:
         raise ArchError(Diagnostic("E603", f"{file} is there already", help="`--force` replaces it"))
     write_atomically(file, text)
-    say(f"wrote {file}, which extends {base}; `archdsl stats {base} {file}` compares the two\n")
+    command = " ".join(["archdsl stats", base, str(file), *(f"--ops {module}" for module in options.ops or ())])
+    say(f"wrote {file}, which extends {base}; `{command}` compares the two\n")

@@ -28,82 +28,14 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.extensions.user_answers import ANSWERS, checked
 from archdsl.ops import ALL_OPS
-from archdsl.ops.contract.argument_types import (
-    NonNegativeInt,
-    NonNegativeNumber,
-    Number,
-    Pair,
-    PositiveInt,
-    PositiveNumber,
-    Probability,
-    Sizes,
-)
-from archdsl.ops.contract.base import Op, OpError, ParameterSpec, Tensors, Types, require_layout
-from archdsl.ops.contract.init import (
-    INITIALIZERS,
-    Constant,
-    Initializer,
-    KaimingNormal,
-    KaimingUniform,
-    Normal,
-    Ones,
-    TruncNormal,
-    Uniform,
-    VectorInit,
-    WeightInit,
-    XavierNormal,
-    XavierUniform,
-    Zeros,
-)
-from archdsl.ops.contract.shapes import Layout, TensorType
-from archdsl.ops.contract.torch_call import FunctionCall, Input, ModuleCall, OwnParameter, TorchCall, X
+from archdsl.ops.contract.base import Op, Tensors, Types
+from archdsl.ops.contract.init import INITIALIZERS
+from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.facts.reading import Reads
 from archdsl.ops.memory.tape import Tape, Tensor
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-__all__ = [
-    "Constant",
-    "FunctionCall",
-    "Initializer",
-    "Input",
-    "KaimingNormal",
-    "KaimingUniform",
-    "Layout",
-    "ModuleCall",
-    "NonNegativeInt",
-    "NonNegativeNumber",
-    "Normal",
-    "Number",
-    "Ones",
-    "OpError",
-    "OwnParameter",
-    "Pair",
-    "ParameterSpec",
-    "PositiveInt",
-    "PositiveNumber",
-    "Probability",
-    "Reads",
-    "Sizes",
-    "Tape",
-    "Tensor",
-    "TensorType",
-    "Tensors",
-    "TorchCall",
-    "TruncNormal",
-    "Types",
-    "Uniform",
-    "UserOp",
-    "VectorInit",
-    "WeightInit",
-    "X",
-    "XavierNormal",
-    "XavierUniform",
-    "Zeros",
-    "require_layout",
-]
-"""What a module of ops needs."""
 
 ENTRY_POINTS = "archdsl.ops"
 """The group of entry points whose names are ops and whose objects are their classes."""
@@ -246,7 +178,7 @@ _UNWRITTEN = (list, dict, set, frozenset)
 
 def _check_class(op: object, shown: str) -> None:
     if not isinstance(op, type) or not issubclass(op, UserOp):
-        raise _unusable(shown, f"{op!r} is no op", "an op is a subclass of `archdsl.extensions.user_ops.UserOp`")
+        raise _unusable(shown, f"{op!r} is no op", "an op is a subclass of `archdsl.UserOp`")
     if inspect.isabstract(op):
         missing = quoted(sorted(op.__abstractmethods__))
         raise _unusable(shown, f"its op {op.__name__} lacks {missing}")

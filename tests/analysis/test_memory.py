@@ -18,7 +18,7 @@ from typing_extensions import override
 import archdsl
 from archdsl.analysis.memory import DEVICES, ITEM_BYTES, OPTIMIZERS, Memory, largest_batch, memory
 from archdsl.backends.torch.fx import to_graph_module
-from archdsl.extensions.user_ops import FunctionCall, TorchCall, UserOp, X
+from archdsl.extensions import FunctionCall, TorchCall, UserOp, X
 from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph, Node
 from archdsl.ops import ALL_OPS

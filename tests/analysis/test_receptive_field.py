@@ -16,7 +16,7 @@ import archdsl
 from archdsl.analysis.places import PLACE_AXES
 from archdsl.analysis.receptive_field import AxisField, Field, ReceptiveFields, receptive_fields
 from archdsl.diagnostics.problems import ArchError
-from archdsl.extensions.user_ops import FunctionCall, TorchCall, UserOp, X
+from archdsl.extensions import FunctionCall, TorchCall, UserOp, X
 from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
 from archdsl.ops import ALL_OPS

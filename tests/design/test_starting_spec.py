@@ -25,6 +25,27 @@ SAMPLE = (
 )
 EXAMPLES = ("let relu = silu", "default bn(eps = 1e-3)", "output features: id", "assert params < 100M")
 
+OPS = """
+from archdsl import UserOp
+from archdsl.extensions import FunctionCall, X
+
+
+class Halved(UserOp):
+    kind = "halved"
+
+    def infer(self, inputs):
+        return inputs[0]
+
+    def macs(self, inputs, output):
+        return 0
+
+    def torch_call(self, inputs):
+        return FunctionCall("torch.mul", (X, 0.5))
+
+
+OPS = [Halved]
+"""
+
 networks = pytest.mark.parametrize(
     "name", [*SAMPLE, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in archdsl.bundled() if n not in SAMPLE)]
 )
@@ -140,6 +161,16 @@ def test_refusals(arguments: list[str], said: str, folder: Path, capsys: pytest.
 def test_a_network_may_be_called_x(folder: Path) -> None:
     assert execute(["new", "resnet50", "x.arch"]) == 0
     assert archdsl.load("x.arch").name == "x"
+
+
+def test_a_base_with_an_op_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "starting_ops.py").write_text(OPS, encoding="utf-8")
+    (folder / "base.arch").write_text("network base { input 8\n stem { halved } }\n", encoding="utf-8")
+    assert execute(["new", "base.arch", "mine.arch"]) == 1
+    assert "error[E201]: nothing is named `halved` here" in capsys.readouterr().err
+    assert execute(["new", "base.arch", "mine.arch", "--ops", "starting_ops.py"]) == 0
+    assert "`archdsl stats base.arch mine.arch --ops starting_ops.py` compares" in capsys.readouterr().out
+    assert archdsl.check("mine.arch", ops=["starting_ops.py"]) == []
 
 
 def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

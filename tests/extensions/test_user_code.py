@@ -13,7 +13,7 @@ from torch import nn
 
 import archdsl
 from archdsl.backends.python.python_source import to_python
-from archdsl.extensions.user_ops import (
+from archdsl.extensions import (
     FunctionCall,
     Input,
     ModuleCall,
@@ -74,7 +74,7 @@ def sum(x: Tensor) -> Tensor:
     return x
 '''
 OPS = """
-from archdsl.extensions.user_ops import FunctionCall, Input, ModuleCall, Normal, ParameterSpec, UserOp, X
+from archdsl.extensions import FunctionCall, Input, ModuleCall, Normal, ParameterSpec, UserOp, X
 
 
 class Base(UserOp):

@@ -15,7 +15,7 @@ from archdsl.analysis.cost import training_macs
 from archdsl.analysis.memory import memory
 from archdsl.analysis.receptive_field import receptive_fields
 from archdsl.backends.python.python_source import to_python
-from archdsl.extensions.user_ops import (
+from archdsl.extensions import (
     Constant,
     FunctionCall,
     Input,

@@ -21,7 +21,7 @@ from typing_extensions import override
 import archdsl
 from archdsl.analysis.cost import cost
 from archdsl.backends.python.python_source import to_python
-from archdsl.extensions.user_ops import (
+from archdsl.extensions import (
     Constant,
     FunctionCall,
     Initializer,
@@ -323,7 +323,7 @@ def test_a_variant_may_put_it_in_place_of_another() -> None:
 # ---- how it is found -----------------------------------------------------------------------------
 
 FILE = """
-from archdsl.extensions.user_ops import FunctionCall, TensorType, TorchCall, Types, UserOp, X
+from archdsl.extensions import FunctionCall, TensorType, TorchCall, Types, UserOp, X
 
 class {name}(UserOp):
     kind = "{kind}"

@@ -1,6 +1,6 @@
 """An op whose shape rule fails."""
 
-from archdsl.extensions.user_ops import FunctionCall, TensorType, TorchCall, Types, UserOp, X
+from archdsl.extensions import FunctionCall, TensorType, TorchCall, Types, UserOp, X
 
 
 class HalvedOp(UserOp):

@@ -1,6 +1,6 @@
 """An op whose arguments are lists."""
 
-from archdsl.extensions.user_ops import FunctionCall, TensorType, TorchCall, Types, UserOp, X
+from archdsl.extensions import FunctionCall, TensorType, TorchCall, Types, UserOp, X
 
 
 class Listed(UserOp):
