@@ -16,8 +16,8 @@ from archdsl.diagnostics.problems import ArchError, Problems, in_order
 from archdsl.elaborate import faulty_arguments
 from archdsl.elaborate.finding import Spec, called
 from archdsl.elaborate.help.unbuilt import not_built, waiting_for
+from archdsl.elaborate.help.unknown import unknown_names
 from archdsl.elaborate.help.unused import unused_imports
-from archdsl.elaborate.resolve import unknown_names
 from archdsl.elaborate.settings import InputSize
 from archdsl.extensions.user_ops import OpSource
 from archdsl.graph.model import Graph

@@ -18,7 +18,7 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate import elaborate
 from archdsl.elaborate.finding import Spec, choose_network, read_spec
-from archdsl.elaborate.interpreter.session import FinishedNumbers
+from archdsl.elaborate.known import FinishedNumbers
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.settings import InputSize, settings_of, sizes_of
 from archdsl.extensions.user_ops import OpSource, UserOps, sources_of

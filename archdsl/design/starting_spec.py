@@ -14,10 +14,10 @@ from archdsl.base.names import NAME_RULE, is_name
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.loading import LoadedModule
-from archdsl.elaborate.resolve import free_names
 from archdsl.graph.model import Graph
 from archdsl.language import syntax
 from archdsl.language.bases import bases, open_parameters
+from archdsl.language.binder import free_names
 from archdsl.request import Request
 from archdsl.zoo.citations import citation
 
@@ -85,7 +85,7 @@ def _gather(module: LoadedModule, network: syntax.Network, parts: _Parts) -> Non
             for name, definition in _definitions(body).items():
                 parts.definitions.setdefault(name, (file, definition))
     for file, override in list(parts.definitions.values()):
-        _gather_definitions(file, free_names(override, file), parts)
+        _gather_definitions(file, _used_names(override, file), parts)
     for file, body, is_variant in bodies:
         _gather_body(file, body, parts, {} if is_variant else _definitions(body))
 
@@ -96,11 +96,11 @@ def _definitions(body: syntax.Body) -> _Local:
 
 def _gather_body(module: LoadedModule, body: syntax.Body, parts: _Parts, local: _Local) -> None:
     """The body's sections, but for those that a variant replaced, and what it uses outside those."""
-    used = Counter(free_names(body, module))
+    used = Counter(_used_names(body, module))
     found = [(s.kind, s.label.span.text if s.label is not None else "") for s in _sections(body)]
     for key, section in zip(found, _sections(body), strict=True):
         if key in parts.sections:
-            used -= Counter(free_names(section, module))
+            used -= Counter(_used_names(section, module))
         elif found.count(key) == 1:  # else a variant cannot say which it means
             parts.sections[key] = (module, section, local)
     _gather_definitions(module, used, parts)
@@ -112,7 +112,12 @@ def _gather_definitions(module: LoadedModule, names: Iterable[str], parts: _Part
         found = module.find(name)
         if found is not None and not isinstance(found[1], syntax.Network) and name not in parts.definitions:
             parts.definitions[name] = found
-            _gather_definitions(found[0], free_names(found[1], found[0]), parts)
+            _gather_definitions(found[0], _used_names(found[1], found[0]), parts)
+
+
+def _used_names(node: syntax.Node, module: LoadedModule) -> list[str]:
+    """What a part needs of its file, the last use first: so what comes late stands closest to the steps it makes."""
+    return [*free_names(node, module)][::-1]
 
 
 def _sections(node: object) -> Iterator[syntax.Section]:
@@ -224,7 +229,7 @@ class _Writer:
         for module, node in self._nodes():
             for op, text in self._defaults(module, node).items():
                 self.defaults.setdefault(op, text)
-            for name in free_names(node, module):
+            for name in _used_names(node, module):
                 found = module.find(name)
                 if found is not None and name != self.base:
                     wanted.setdefault(self._path(found[0]), {})[name] = None
@@ -240,12 +245,12 @@ class _Writer:
 
     def _defaults(self, module: LoadedModule, node: syntax.Node) -> dict[str, str]:
         """The ``default`` statements of a file that reach the steps in ``node``, by op."""
-        used = set(free_names(node, module))
+        used = set(_used_names(node, module))
         return {default.op.name: default.span.text for default in module.defaults if default.op.name in used}
 
     def _other_defaults(self, module: LoadedModule, node: syntax.Node) -> list[str]:
         """Remarks where the defaults at the top of the new file are not those of the node's own."""
-        own, used = self._defaults(module, node), set(free_names(node, module))
+        own, used = self._defaults(module, node), set(_used_names(node, module))
         differing = [op for op, text in self.defaults.items() if op in used and own.get(op) != text]
         return [f"# In its own file {own.get(op, f'no `default {op}`')} holds for this one." for op in differing]
 
@@ -268,12 +273,12 @@ class _Writer:
 def _needed(section: syntax.Section, lets: _Local, module: LoadedModule) -> list[syntax.Let | syntax.Block]:
     """The local definitions that a section uses, directly or through each other, in their order."""
     needed: set[str] = set()
-    pending = [name for name in free_names(section, module) if name in lets]
+    pending = [name for name in _used_names(section, module) if name in lets]
     while pending:
         name = pending.pop()
         if name not in needed:
             needed.add(name)
-            pending += [other for other in free_names(lets[name], module) if other in lets]
+            pending += [other for other in _used_names(lets[name], module) if other in lets]
     return [let for name, let in lets.items() if name in needed]
 
 

@@ -10,8 +10,9 @@ from archdsl.elaborate.help.faults import Fault, Poisoned
 from archdsl.elaborate.interpreter.bodies import BodyRunner
 from archdsl.elaborate.interpreter.environment import Defaults, DoneStep, Environment, Wires
 from archdsl.elaborate.interpreter.naming import Names, Place, Taken
-from archdsl.elaborate.interpreter.session import FINISHED, FinishedNumbers, Session
+from archdsl.elaborate.interpreter.session import Session
 from archdsl.elaborate.interpreter.values import DimsValue, Given, LayerValue, describe
+from archdsl.elaborate.known import FINISHED, FinishedNumbers
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.plans import Plan, Planner
 from archdsl.graph.model import Graph, Node, OutputRef, Scope, Setting

@@ -11,12 +11,13 @@ from archdsl.elaborate.help.faults import Level, suggestion
 from archdsl.elaborate.interpreter.arguments import match_names, split_arguments
 from archdsl.elaborate.interpreter.bodies import BodyRunner, section_key
 from archdsl.elaborate.interpreter.environment import Environment, Wires
-from archdsl.elaborate.interpreter.session import FINISHED, MISSING, Override, SectionOverride
+from archdsl.elaborate.interpreter.session import MISSING, Override, SectionOverride
 from archdsl.elaborate.interpreter.values import Given, describe
+from archdsl.elaborate.known import FINISHED
 from archdsl.elaborate.loading import LoadedModule
-from archdsl.elaborate.resolve import free_names
 from archdsl.language import syntax
 from archdsl.language.bases import bases, open_parameters
+from archdsl.language.binder import free_names, own_names
 from archdsl.language.walking import descendants
 
 
@@ -166,10 +167,8 @@ class Planner:
         self, module: LoadedModule, network: syntax.Network, statement: syntax.Assert, environment: Environment
     ) -> NetworkAssert:
         """A network's own names win over those of the finished graph."""
-        own = {s.name.name for s in network.body.statements if isinstance(s, syntax.Let)} if network.body else set()
-        own.update(self.open_parameters(module, network))
         asked = {name for name in free_names(statement, module) if name in FINISHED}
-        return NetworkAssert(statement, environment, frozenset(asked - own))
+        return NetworkAssert(statement, environment, frozenset(asked - own_names(module, network)))
 
     def _variant_plan(
         self,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain, islice
-from typing import NamedTuple
 
-from archdsl.base.source import Span
 from archdsl.elaborate.help.faults import ALIASES, nearest, suggestion
 from archdsl.elaborate.help.habits import text_help
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.language import syntax
+from archdsl.language.binding import Binding
 from archdsl.language.walking import descendants
 from archdsl.ops import OPS
 from archdsl.ops.contract.init import INITIALIZERS
@@ -24,13 +23,13 @@ _DEFINITION = re.compile(r"^(?:block|network) (\w+)|^let (\w+)\(", re.MULTILINE)
 _COUNTED = re.compile(r"([^\W\d]\w*?)[0-9]+")
 
 
-def name_help(name: syntax.Name, module: LoadedModule, known: Iterable[str]) -> str:
+def name_help(name: syntax.Name, module: LoadedModule, binding: Binding, known: Iterable[str]) -> str:
     """What to write for a name that nothing defines where it stands, in ``module``; ``known`` are those defined."""
     known = list(known)
     text = name.name
     if help_ := _argument_help(name, module, known):
         return help_
-    if has_label(module, text, name.span, before=True):
+    if binding.has_label(text, name.span, before=True):
         return f"the step is `@{text}`"
     if _is_counted_step(text, known):
         return f"a step that is called so is `@{text}`"
@@ -42,38 +41,6 @@ def name_help(name: syntax.Name, module: LoadedModule, known: Iterable[str]) -> 
     return (
         _import_help(text, module, shared=True) or suggestion(text, known) or _import_help(text, module, shared=False)
     )
-
-
-def has_label(module: LoadedModule, label: str, around: Span, *, before: bool) -> bool:
-    """Whether a step of this label stands before (else behind) a place, in the same block or network."""
-    if around.source is not module.source:
-        return False
-    holding = [body for body in _labelled_bodies(module) if body.start <= around.start < body.end]
-    places = max(holding, key=lambda body: body.start).labels.get(label, []) if holding else []
-    return any((start < around.start) is before for start in places)
-
-
-class _Body(NamedTuple):
-    """A block or network: where it stands, and where its labels do, not those of blocks inside it."""
-
-    start: int
-    end: int
-    labels: dict[str, list[int]]
-
-
-@lru_cache(maxsize=1)
-def _labelled_bodies(module: LoadedModule) -> list[_Body]:
-    nodes = chain.from_iterable(map(descendants, module.parsed.declarations))
-    found = [node for node in nodes if isinstance(node, syntax.Block | syntax.Network)]
-    return [_Body(node.span.start, node.span.end, _labels_of(node)) for node in found]
-
-
-def _labels_of(declaration: syntax.Node) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for node in descendants(declaration, syntax.Block):
-        if isinstance(node, syntax.Labelled) and len(node.label.parts) == 1 and isinstance(node.label.parts[0], str):
-            found.setdefault(node.label.parts[0], []).append(node.span.start)
-    return found
 
 
 def _is_counted_step(name: str, known: list[str]) -> bool:

@@ -15,9 +15,9 @@ from archdsl.elaborate.interpreter.naming import Place
 from archdsl.elaborate.interpreter.session import MISSING, SectionOverride, Session, variable
 from archdsl.elaborate.interpreter.values import FAILED, BlockValue, FunctionValue
 from archdsl.elaborate.loading import LoadedModule
-from archdsl.elaborate.resolve import free_names
 from archdsl.graph.model import Node, OutputRef
 from archdsl.language import syntax
+from archdsl.language.binder import free_names
 
 _REACHED = 'what a section makes is reached by its path: `output features: @"layer1.0"`'
 

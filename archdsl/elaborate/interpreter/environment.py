@@ -123,9 +123,3 @@ class Environment:
     def inside(self, wires: Wires) -> Environment:
         """A nested scope of the same block: its steps are reached first."""
         return Environment(self.module, self, {}, self.entry, wires, self.defaults, self.overridden)
-
-    def visible_names(self) -> Iterator[str]:
-        environment: Environment | None = self
-        while environment is not None:
-            yield from environment.variables
-            environment = environment.parent

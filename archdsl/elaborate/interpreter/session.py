@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
 
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.names import wire_text
@@ -13,52 +12,26 @@ from archdsl.base.source import Span
 from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, Reporter, nearest
-from archdsl.elaborate.help.missing import has_label, name_help
-from archdsl.elaborate.interpreter.builtins import BUILTINS
+from archdsl.elaborate.help.unknown import unknown_name
 from archdsl.elaborate.interpreter.elaborated_nodes import ElaboratedNodes
 from archdsl.elaborate.interpreter.environment import Defaults, Environment, Wires
 from archdsl.elaborate.interpreter.values import (
-    IDENTITY,
     BlockValue,
     FunctionValue,
-    InitializerReference,
     LayerValue,
     NetworkValue,
     OpReference,
     TensorValue,
 )
+from archdsl.elaborate.known import NO_OPS, UNIVERSE, bound
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.graph.model import Node, OutputRef
 from archdsl.language import syntax
-from archdsl.ops import OPS
 from archdsl.ops.contract.base import Op
-from archdsl.ops.contract.init import INITIALIZERS
 
 MISSING = object()
 MAX_WIRES_OFFERED = 8
 MAX_WIRES_COMPARED = 1000
-
-
-class FinishedNumbers(NamedTuple):
-    """What asserts of a network may ask of the finished graph: what it costs, which others know."""
-
-    params: int
-    macs: int
-    flops: int
-    depth: int
-
-
-FINISHED = FinishedNumbers._fields
-
-UNIVERSE: dict[str, object] = {
-    **{name: InitializerReference(name, initializer) for name, initializer in INITIALIZERS.items()},
-    **BUILTINS,
-    **{name: OpReference(name, op) for name, op in OPS.items()},
-    "id": IDENTITY,
-}
-"""What every file knows without importing it, beside ops of one's own."""
-
-NO_OPS: Mapping[str, type[Op]] = {}
 
 
 @dataclass(slots=True, eq=False)
@@ -141,11 +114,6 @@ class Session:
             value = OpReference(name, self.user_ops[name])
         return value
 
-    def known_names(self) -> Iterator[str]:
-        """Names that every file knows."""
-        yield from UNIVERSE
-        yield from self.user_ops
-
     def _override_value(
         self, name: str, override: Override, found: tuple[LoadedModule, syntax.Definition] | None
     ) -> object:
@@ -185,8 +153,7 @@ class Session:
 
     def unknown(self, name: syntax.Name, environment: Environment) -> Fault:
         """The fault for a name that nothing defines."""
-        known = [*environment.visible_names(), *environment.module.names(), *self.known_names()]
-        return unknown_name(self.reporter, name, environment.module, known)
+        return unknown_name(self.reporter, name, environment.module, self.user_ops)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,16 +178,10 @@ def defined_value(definition: syntax.Definition, environment: Environment) -> ob
     raise TypeError(f"no definition: {definition!r}")
 
 
-def unknown_name(reporter: Reporter, name: syntax.Name, module: LoadedModule, known: Iterable[str]) -> Fault:
-    """The fault for a name in ``module`` that is none of the known ones."""
-    hint = name_help(name, module, known)
-    return reporter.fault("E201", f"nothing is named `{name.name}` here", name.span, help=hint)
-
-
 def wire_help(session: Session, path: str, span: Span, environment: Environment) -> str:
     """Where a step is that ``@path`` does not reach, else the nearest of those that it does."""
     known = dict(islice(environment.wires.paths(), MAX_WIRES_COMPARED))
-    if has_label(environment.module, path, span, before=False):
+    if bound(environment.module, session.user_ops).has_label(path, span, before=False):
         return "it stands further down: a wire leads to a step above"
     if session.builder.is_done_around(path, {what for what, _ in session.reporter.chain}):
         return "a block or function does not see the wires of its user: give it the tensor as an argument"
