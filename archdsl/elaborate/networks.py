@@ -17,8 +17,8 @@ from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.plans import Plan, Planner
 from archdsl.graph.model import Graph, Node, OutputRef, Scope, Setting
 from archdsl.language import syntax
-from archdsl.ops import InputOp
 from archdsl.ops.contract.shapes import TensorType, format_sizes
+from archdsl.ops.reshape import InputOp
 
 
 class NetworkBuilder:

@@ -16,9 +16,10 @@ from archdsl.graph.growing import GrowingGraph
 from archdsl.graph.model import SECTION_KINDS, Graph, Node, OutputRef, Scope, ScopeKind, Setting
 from archdsl.graph.step_names import LABEL_RULE, StepNames, is_label
 from archdsl.graph.verify import same_weights
-from archdsl.ops import ALL_OPS, STRUCTURAL_OPS, InputOp
+from archdsl.ops import ALL_OPS, STRUCTURAL_OPS
 from archdsl.ops.contract.base import Op, OpError
 from archdsl.ops.contract.shapes import Layout, TensorType
+from archdsl.ops.reshape import InputOp
 
 _POSITIONAL: frozenset[str] = frozenset({*SECTION_KINDS, "sequence"})
 """Scopes with a label of their own whose steps are named 0, 1, ..."""

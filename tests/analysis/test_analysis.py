@@ -10,9 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
 from archdsl.analysis.cost import cost
-from archdsl.ops import InputOp
 from archdsl.ops.contract.base import Op, Types
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.reshape import InputOp
 from archdsl.views.tree import Folding, TreeRow, tree_of
 
 RESIDUAL = """

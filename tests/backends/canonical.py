@@ -25,21 +25,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from archdsl.graph.model import Graph, Node
-from archdsl.ops import (
-    AdaptiveAvgPoolOp,
-    BatchNormOp,
-    ChannelsFirstOp,
-    ChannelShuffleOp,
-    ChannelsLastOp,
-    Conv2dOp,
-    DepthwiseConv2dOp,
-    LayerNorm2dOp,
-    LinearOp,
-    Op,
-    PermuteOp,
-    ReshapeOp,
-    ScaleOp,
-)
+from archdsl.ops.contract.base import Op
+from archdsl.ops.conv import Conv2dOp, DepthwiseConv2dOp
+from archdsl.ops.linear import LinearOp
+from archdsl.ops.norm import BatchNormOp, LayerNorm2dOp, ScaleOp
+from archdsl.ops.pooling import AdaptiveAvgPoolOp
+from archdsl.ops.reshape import ChannelsFirstOp, ChannelsLastOp, PermuteOp, ReshapeOp
+from archdsl.ops.slicing import ChannelShuffleOp
 
 Argument = bool | int | float | str | None | list[int]
 Arguments = dict[str, Argument]

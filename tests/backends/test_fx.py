@@ -23,9 +23,10 @@ from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
 from archdsl.graph.passes.in_place import overwriting_nodes
-from archdsl.ops import ALL_OPS, InputOp
+from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import OpError
 from archdsl.ops.contract.channels import with_size
+from archdsl.ops.reshape import InputOp
 from tests.backends.sample_networks import SAMPLES, auxiliary, residual, several_outputs, shared
 from tests.ops.op_cases import CASES
 from tests.ops.op_strategies import Arguments

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
-from archdsl.ops import BatchNormOp, Conv2dOp, ReluOp
+from archdsl.ops.activation import ReluOp
 from archdsl.ops.contract.init import KaimingNormal
+from archdsl.ops.conv import Conv2dOp
+from archdsl.ops.norm import BatchNormOp
 
 STEPS: list[tuple[str, dict[str, Any]]] = [
     ("conv", {"out_channels": 4, "kernel_size": 3}),

@@ -20,9 +20,10 @@ from torch import nn
 from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph, GraphError, Node, OutputRef, Scope
 from archdsl.graph.structure import GraphStructure, new_node
-from archdsl.ops import AddOp, Conv2dOp
 from archdsl.ops.contract.init import KaimingNormal
 from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.conv import Conv2dOp
+from archdsl.ops.merge import AddOp
 
 # ---- what it tells -------------------------------------------------------------------------------
 from tests.graph.sample_graphs import graphs, residual, shared_pair, with_node

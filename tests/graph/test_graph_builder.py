@@ -9,8 +9,9 @@ import pytest
 import archdsl
 from archdsl import ArchError, GraphBuilder
 from archdsl.graph.model import GraphError
-from archdsl.ops import Conv2dOp, ReluOp
+from archdsl.ops.activation import ReluOp
 from archdsl.ops.contract.init import KaimingNormal
+from archdsl.ops.conv import Conv2dOp
 
 RESIDUAL = """
 # Says what it is.

@@ -19,9 +19,9 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused
 from archdsl.graph.passes.in_place import overwriting_nodes
-from archdsl.ops import InputOp
 from archdsl.ops.contract.base import OpError, ParameterSpec
 from archdsl.ops.contract.torch_call import ModuleCall, TorchCall
+from archdsl.ops.reshape import InputOp
 
 SELECT_OUTPUTS = "_select_outputs"
 """Where the SelectOutputs module of a network with auxiliary outputs stands."""

@@ -14,8 +14,9 @@ from typing_extensions import TypeIs
 
 from archdsl.base.wording import either
 from archdsl.elaborate.help.faults import nearest
-from archdsl.ops import OPS, ScaleOp
+from archdsl.ops import OPS
 from archdsl.ops.contract.init import INITIALIZERS, Initializer
+from archdsl.ops.norm import ScaleOp
 
 _MIN_HIDING = 3
 """With fewer arguments no convolution hides channels among them (see ``hidden_channels``)."""

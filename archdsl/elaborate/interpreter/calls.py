@@ -23,8 +23,9 @@ from archdsl.elaborate.interpreter.values import (
 )
 from archdsl.graph.model import Node
 from archdsl.language import syntax
-from archdsl.ops import OPS, ScaleOp
+from archdsl.ops import OPS
 from archdsl.ops.contract.base import Op
+from archdsl.ops.norm import ScaleOp
 
 if TYPE_CHECKING:
     from archdsl.elaborate.interpreter.expressions import Evaluator

@@ -15,8 +15,8 @@ from archdsl.elaborate.interpreter.values import LAYERS, OpReference, describe, 
 from archdsl.graph.model import Node
 from archdsl.language import syntax
 from archdsl.language.operands import is_brief
-from archdsl.ops import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
 from archdsl.ops.contract.base import Op, OpError
+from archdsl.ops.merge import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
 
 if TYPE_CHECKING:
     from archdsl.elaborate.interpreter.application import Applier
