@@ -98,12 +98,13 @@ def drawn(form: Form, table: Table, totals: Totals = ()) -> str:
 
 def shown_table(table: Table) -> str:
     """The table for stdout: made to fit where a person looks at it, whole otherwise."""
-    from archdsl.views.fitted_tables import fitted_table
-    from archdsl.views.text_form import text_table
-
     width = terminal_width()
     if width is None:
+        from archdsl.views.text_form import text_table
+
         return text_table(table)
+    from archdsl.views.fitted_tables import fitted_table
+
     rule, ellipsis = ("─", "…") if can_show("─…", sys.stdout) else ("-", "~")
     return fitted_table(table, width, rule=rule, ellipsis=ellipsis, heading=_bold if coloured() else str)
 

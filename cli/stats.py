@@ -156,8 +156,7 @@ def _columns(names: str | None) -> list[str]:
 def _show_reports(
     asked: Sequence[Asked], use: dict[str, Any], columns: Sequence[str], depth: int | None, form: Form
 ) -> None:
-    from archdsl.views.columns import DEFAULT_COLUMNS
-    from archdsl.views.comparison import COMPARED_COLUMNS
+    from archdsl.views.columns import COMPARED_COLUMNS, DEFAULT_COLUMNS
 
     is_comparison = len(asked) > 1 and form in (Form.TEXT, Form.MARKDOWN)
     if is_comparison and depth is not None and depth > 1:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Generic
 
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.views.analyses import Analyses
 from archdsl.views.field_figures import OFFSET, SIZE, STRIDE, FieldNumber, SeenFields, seen_fields
-from archdsl.views.figures import BYTES, COUNT, SHAPE, TEXT, Figure, Unit, summed
+from archdsl.views.figures import BYTES, COUNT, SHAPE, TEXT, Figure, Unit, Value, summed
 from archdsl.views.tree import TreeRow
 
 Rows = Sequence[TreeRow]
 
 
 @dataclass(frozen=True, slots=True)
-class FigureColumn:
+class FigureColumn(Generic[Value]):
     """``name`` is how it is chosen, ``key`` its name in data; ``value`` is what its unit shows of rows in one line.
 
     Beside a column that ``has_share`` stand the shares of the network's amount.
@@ -29,8 +29,8 @@ class FigureColumn:
     key: str
     title: str
     says: str
-    unit: Unit
-    value: Callable[[Analyses, Rows], Any]
+    unit: Unit[Value]
+    value: Callable[[Analyses, Rows], Value]
     has_share: bool = False
 
     @property
@@ -38,7 +38,7 @@ class FigureColumn:
         """Whether its cells align on the right, as all but texts do."""
         return self.unit is not TEXT
 
-    def figure(self, stats: Analyses, rows: Rows) -> Figure:
+    def figure(self, stats: Analyses, rows: Rows) -> Figure[Value]:
         """What it says of rows."""
         return Figure(self.key, self.title, self.unit, self.value(stats, rows))
 
@@ -53,9 +53,9 @@ def _amount(
     title: str,
     says: str,
     amount: Callable[[Analyses, TreeRow], int | None],
-    unit: Unit = COUNT,
+    unit: Unit[int | None] = COUNT,
     has_share: bool = False,
-) -> FigureColumn:
+) -> FigureColumn[int | None]:
     """A column of what adds up, by the amount of one row."""
 
     def value(stats: Analyses, rows: Rows) -> int | None:
@@ -91,7 +91,7 @@ def _fields(stats: Analyses, rows: Rows) -> SeenFields:
     return seen_fields(stats, stats.ends(rows[-1]))
 
 
-COLUMNS: dict[str, FigureColumn] = {
+COLUMNS: dict[str, FigureColumn[Any]] = {
     column.name: column
     for column in (
         FigureColumn("kind", "kind", "kind", "the op, block or kind of section", TEXT, lambda _, rows: rows[0].kind),
@@ -113,6 +113,10 @@ FIELD_NUMBERS: dict[str, FieldNumber] = {"rf": SIZE, "stride": STRIDE, "offset":
 """What the columns of receptive fields show of them."""
 
 DEFAULT_COLUMNS = ("kind", "shape", "params", "macs")
+"""What a tree shows unless asked for other columns."""
+
+COMPARED_COLUMNS = ("params", "macs")
+"""What a comparison shows of sections unless asked for others."""
 
 _ROW_DATA = [COLUMNS[name] for name in ("kind", "path", "shape", "params", "buffers", "macs", "flops")]
 
@@ -141,7 +145,7 @@ def column_names(names: str | Sequence[str]) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
 
 
-def chosen_columns(names: Sequence[str]) -> list[FigureColumn]:
+def chosen_columns(names: Sequence[str]) -> list[FigureColumn[Any]]:
     """The columns of these names. Raises ArchError E804 for one that there is not."""
     unknown = [name for name in names if name not in COLUMNS]
     if unknown or not names:

@@ -8,15 +8,12 @@ from itertools import groupby
 from typing import Any
 
 from archdsl.views.analyses import Analyses
-from archdsl.views.columns import FigureColumn, chosen_columns
+from archdsl.views.columns import COMPARED_COLUMNS, FigureColumn, chosen_columns
 from archdsl.views.figures import Figure, difference, difference_text, summed
 from archdsl.views.tables import Table, TableColumn
 from archdsl.views.text_form import text_table
 from archdsl.views.totals import totals
 from archdsl.views.tree import TreeRow
-
-COMPARED_COLUMNS = ("params", "macs")
-"""What a comparison shows of sections unless asked for more."""
 
 OUTSIDE = "outside sections"
 """What is left of a network beside its outermost sections."""
@@ -31,7 +28,7 @@ class ComparedRow:
 
     part: str
     title: str
-    figures: tuple[Figure | None, ...]
+    figures: tuple[Figure[Any] | None, ...]
 
     @property
     def name(self) -> str:
@@ -57,7 +54,7 @@ class ComparedRow:
         """The figures as a table shows them: sections briefly, totals in full."""
         return [self._text(figure) if figure else "" for figure in self.figures]
 
-    def _text(self, figure: Figure) -> str:
+    def _text(self, figure: Figure[Any]) -> str:
         return (figure.cell or ("0" if figure.number == 0 else "")) if self.part else figure.full
 
     @property
@@ -148,7 +145,7 @@ def compared(
     return Comparison(tuple(titles or names), tuple(networks), tuple(columns), with_sections)
 
 
-_Figures = Mapping[tuple[str, str], Figure]
+_Figures = Mapping[tuple[str, str], Figure[Any]]
 """A network's figures by part and title."""
 
 
@@ -158,7 +155,7 @@ def _rows(networks: Sequence[_Figures]) -> Iterator[ComparedRow]:
 
 
 def _compared_totals(stats: Analyses, columns: Sequence[str]) -> _Figures:
-    found: dict[tuple[str, str], Figure] = {}
+    found: dict[tuple[str, str], Figure[Any]] = {}
     for title, same in groupby(totals(stats, columns), key=lambda figure: figure.title):
         first, *others = same
         found["", title] = (
@@ -167,7 +164,7 @@ def _compared_totals(stats: Analyses, columns: Sequence[str]) -> _Figures:
     return found
 
 
-def _section_figures(stats: Analyses, columns: Iterable[FigureColumn]) -> _Figures:
+def _section_figures(stats: Analyses, columns: Iterable[FigureColumn[Any]]) -> _Figures:
     """What the columns show of each outermost section, and of what stands outside them."""
     sections = _sections(stats.root)
     found = {(name, column.title): column.figure(stats, rows) for name, rows in sections.items() for column in columns}
@@ -176,7 +173,7 @@ def _section_figures(stats: Analyses, columns: Iterable[FigureColumn]) -> _Figur
     return found | outside if any(figure.number for figure in outside.values()) else found
 
 
-def _outside(stats: Analyses, inside: Sequence[TreeRow], columns: Iterable[FigureColumn]) -> Iterator[Figure]:
+def _outside(stats: Analyses, inside: Sequence[TreeRow], columns: Iterable[FigureColumn[Any]]) -> Iterator[Figure[Any]]:
     for column in columns:
         if column.unit.is_amount:
             whole, parts = column.figure(stats, [stats.root]), column.figure(stats, inside)

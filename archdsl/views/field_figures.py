@@ -64,7 +64,7 @@ class FieldNumber:
     plain: Callable[[AxisField], str]
 
     @property
-    def unit(self) -> Unit:
+    def unit(self) -> Unit[SeenFields]:
         """The unit of a column that shows this number of ``SeenFields``."""
         return Unit("pixels", self._cell, self._cell)
 

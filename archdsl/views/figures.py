@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from archdsl.boundary.units import format_bytes
 from archdsl.ops.contract.shapes import TensorType
+
+Value = TypeVar("Value")
 
 
 def _same(value: Any) -> Any:
@@ -18,17 +20,17 @@ def _same(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Generic[Value]):
     """How the values of one kind are shown: briefly in a table's cell, in full among totals, as data, in CSV.
 
     ``is_amount`` says that values are whole numbers, or None where that is not known, which add up and compare.
     """
 
     name: str
-    cell: Callable[[Any], str] = str
-    full: Callable[[Any], str] = str
-    data: Callable[[Any], Any] = _same
-    plain: Callable[[Any], str] = str
+    cell: Callable[[Value], str] = str
+    full: Callable[[Value], str] = str
+    data: Callable[[Value], Any] = _same
+    plain: Callable[[Value], str] = str
     is_amount: bool = False
 
 
@@ -70,16 +72,16 @@ def _named_sizes(types: Mapping[str, TensorType]) -> dict[str, tuple[int, ...]]:
     return {name: type_.sizes for name, type_ in types.items()}
 
 
-TEXT = Unit("text")
-COUNT = Unit("count", _count_cell, _count_full, plain=_amount_plain, is_amount=True)
-BYTES = Unit("bytes", _bytes_cell, _bytes_full, plain=_amount_plain, is_amount=True)
-SHAPE = Unit("shape", _shape_cell, _shape_cell, _shape_data, _shape_cell)
+TEXT: Unit[str] = Unit("text")
+COUNT: Unit[int | None] = Unit("count", _count_cell, _count_full, plain=_amount_plain, is_amount=True)
+BYTES: Unit[int | None] = Unit("bytes", _bytes_cell, _bytes_full, plain=_amount_plain, is_amount=True)
+SHAPE: Unit[Sequence[TensorType]] = Unit("shape", _shape_cell, _shape_cell, _shape_data, _shape_cell)
 """Of what leaves a part: one type, or several; data has the sizes of one."""
-SHAPES = Unit("shapes", _named_shapes, _named_shapes, _named_sizes, _named_shapes)
+SHAPES: Unit[Mapping[str, TensorType]] = Unit("shapes", _named_shapes, _named_shapes, _named_sizes, _named_shapes)
 """Of the network's inputs or outputs, by name."""
 
 
-class Figure(NamedTuple):
+class Figure(NamedTuple, Generic[Value]):
     """One thing that is said of a network or of a part of it.
 
     ``key`` is its name in data, ``title`` what people read; ``note`` stands behind a total's value.
@@ -87,14 +89,14 @@ class Figure(NamedTuple):
 
     key: str
     title: str
-    unit: Unit
-    value: Any
+    unit: Unit[Value]
+    value: Value
     note: str = ""
 
     @property
     def number(self) -> int | None:
         """The number that is added up and compared; None where there is none or it is not known."""
-        return self.value if self.unit.is_amount else None
+        return cast("int | None", self.value) if self.unit.is_amount else None
 
     @property
     def cell(self) -> str:

@@ -11,7 +11,7 @@ from archdsl.views.field_figures import misaligned_texts
 from archdsl.views.figures import BYTES, COUNT, SHAPES, TEXT, Figure
 
 
-def network_figures(stats: Analyses, *, with_training: bool = False) -> list[Figure]:
+def network_figures(stats: Analyses, *, with_training: bool = False) -> list[Figure[Any]]:
     """What is said of every network; MACs and FLOPs both by name, and on demand the MACs of a training step."""
     nodes = stats.graph.nodes
     training = [Figure("training_macs", "MACs of training", COUNT, stats.training_macs)] if with_training else []
@@ -27,7 +27,7 @@ def network_figures(stats: Analyses, *, with_training: bool = False) -> list[Fig
     ]
 
 
-def memory_figures(stats: Analyses) -> list[Figure]:
+def memory_figures(stats: Analyses) -> list[Figure[Any]]:
     """The network's memory in bytes, as totals show it; None where an op of the user's own does not say."""
     found = stats.memory
     peak = f"most at {stats.graph.nodes[found.peak_node].path}" if found.peak_node is not None else ""
@@ -54,7 +54,7 @@ def memory_data(stats: Analyses) -> dict[str, Any]:
     return {**{name: getattr(found, name) for name in names}, "inference_peak_at": peak, "unknown": unknown}
 
 
-def totals(stats: Analyses, columns: Sequence[str] = ()) -> list[Figure]:
+def totals(stats: Analyses, columns: Sequence[str] = ()) -> list[Figure[Any]]:
     """The network's figures, with memory and fields where a column shows them."""
     found = network_figures(stats)
     if "memory" in columns:
@@ -71,13 +71,13 @@ def total_lines(stats: Analyses, columns: Sequence[str] = ()) -> list[tuple[str,
     return [figure.line for figure in totals(stats, columns)]
 
 
-def _memory_settings(stats: Analyses) -> Figure:
+def _memory_settings(stats: Analyses) -> Figure[str]:
     found = stats.memory
     settings = f"batch {found.batch:,}, {found.dtype}, {found.optimizer}, {found.device}"
     return Figure("settings", "memory for", TEXT, settings)
 
 
-def _unsaid(stats: Analyses, unknown: Iterable[int], title: str, lacking: str) -> list[Figure]:
+def _unsaid(stats: Analyses, unknown: Iterable[int], title: str, lacking: str) -> list[Figure[Any]]:
     """Which ops of the user's own do not say it: ``no method `reads` says what it reads: `grn` at grn1``."""
     first: dict[str, str] = {}
     for node in unknown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 from archdsl.views.analyses import Analyses
 from archdsl.views.columns import DEFAULT_COLUMNS, FigureColumn, chosen_columns
@@ -96,7 +97,7 @@ def tree_table(stats: Analyses, columns: Sequence[str] = DEFAULT_COLUMNS, depth:
     return Table(headings, [list(row) for row in zip(*cells, strict=True)])
 
 
-def _cell(column: FigureColumn, stats: Analyses, line: TreeLine) -> str:
+def _cell(column: FigureColumn[Any], stats: Analyses, line: TreeLine) -> str:
     if line.is_sum and not column.unit.is_amount:
         return ""
     text = column.cell(stats, line.rows)
@@ -106,7 +107,7 @@ def _cell(column: FigureColumn, stats: Analyses, line: TreeLine) -> str:
     return text
 
 
-def _shares(column: FigureColumn, stats: Analyses, lines: Sequence[TreeLine]) -> list[str]:
+def _shares(column: FigureColumn[Any], stats: Analyses, lines: Sequence[TreeLine]) -> list[str]:
     """``12.3%`` of the network's; ``12.3%*`` at the largest of the lowest lines."""
     amounts = [column.value(stats, line.rows) for line in lines]
     least = _least_marked([amount for amount, line in zip(amounts, lines, strict=True) if amount and line.is_lowest])

@@ -25,6 +25,7 @@ from cli import build as build_command
 from cli.main import execute
 from cli.spec_argument import parse_spec
 from tests.running import captured
+from tests.terminals import Terminal
 
 GOOD = """
 # A small one.
@@ -468,15 +469,6 @@ class TestEnds:
         assert process("check").returncode == 2
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-
 class TestTerminals:
     @pytest.fixture
     def terminal(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
@@ -488,7 +480,7 @@ class TestTerminals:
             stream = Terminal()
             monkeypatch.setattr(sys, "stdout", stream)
             execute(arguments)
-            return stream.getvalue()
+            return stream.text()
 
         return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
@@ -13,19 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from cli.progress import progress
+from tests.terminals import Terminal
 
 SHOWN, HIDDEN = "\x1b[?25h", "\x1b[?25l"
-
-
-class Terminal(io.TextIOWrapper):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def text(self) -> str:
-        self.seek(0)
-        return self.read()
 
 
 @pytest.fixture
@@ -35,7 +24,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Terminal]:
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
 
     def made(encoding: str = "utf-8") -> Terminal:
-        stream = Terminal(io.BytesIO(), encoding=encoding, newline="")
+        stream = Terminal(encoding)
         monkeypatch.setattr(sys, "stderr", stream)
         return stream
 

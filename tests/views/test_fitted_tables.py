@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from archdsl.views.markdown_form import markdown_table
 from archdsl.views.tables import Table, TableColumn
 from archdsl.views.tree_table import tree_table
 from cli.main import execute
+from tests.terminals import Terminal
 
 COLUMNS = [
     TableColumn("layer"), TableColumn("kind"), TableColumn("parameters", right=True),
@@ -102,13 +102,6 @@ def test_lists_are_broken_and_whole() -> None:
     assert widest(shown) <= 34
 
 
-class Terminal(io.TextIOWrapper):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
 def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """What a command prints on a terminal of a width and an encoding."""
@@ -117,11 +110,10 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
     def run(*arguments: str, width: int = 80, encoding: str = "utf-8") -> str:
         monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
-        stream = Terminal(io.BytesIO(), encoding=encoding)
+        stream = Terminal(encoding)
         monkeypatch.setattr(sys, "stdout", stream)
         assert execute(arguments) == 0
-        stream.seek(0)
-        return stream.read()
+        return stream.text()
 
     return run
 
