@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archdsl.analysis.memory_pass import Pass, run
-from archdsl.boundary.units import batch_size, known_name
+from archdsl.boundary.choices import known_name
+from archdsl.boundary.units import batch_size
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused

@@ -1,14 +1,12 @@
-"""Amounts and names as people write and read them: of memory (``24GiB``), of things counted (``25M``), of types."""
+"""Amounts as people write and read them: of memory (``24GiB``), of things counted (``25M``), of examples."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
 from fractions import Fraction
 from operator import index
 
-from archdsl.base.wording import quoted
+from archdsl.base.wording import cut
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 
@@ -36,13 +34,13 @@ def bytes_of(text: str) -> int:
     """
     match = _AMOUNT.fullmatch(text.strip()) if len(text) <= _MOST_DIGITS else None
     if match is None:
-        raise _refused(f"`{_cut(text)}` is no amount of memory")
+        raise _refused(f"`{cut(text)}` is no amount of memory")
     unit = _BY_NAME.get(match[2].lower() or "b")
     if unit is None:
         raise _refused(f"`{match[2]}` is no unit of memory")
     amount = _number(match[1]) * unit
     if amount.denominator != 1 or amount < 1:
-        raise _refused(f"`{_cut(text)}` is no whole, positive number of bytes")
+        raise _refused(f"`{cut(text)}` is no whole, positive number of bytes")
     return int(amount)
 
 
@@ -57,7 +55,7 @@ def count_of(text: str) -> int:
     match = _AMOUNT.fullmatch(text.strip()) if len(text) <= _MOST_DIGITS else None
     if match is None or match[2].upper() not in COUNTS:
         hint = f"write a number and, if you like, one of {', '.join(filter(None, COUNTS))}: `25M`, `4.1G`"
-        raise ArchError(Diagnostic("E801", f"`{_cut(text)}` is no amount of parameters or MACs", help=hint))
+        raise ArchError(Diagnostic("E801", f"`{cut(text)}` is no amount of parameters or MACs", help=hint))
     return int(_number(match[1]) * COUNTS[match[2].upper()])
 
 
@@ -65,23 +63,12 @@ def _number(digits: str) -> Fraction:
     return Fraction(digits.replace("_", "").replace(",", ""))
 
 
-def known_name(name: str, names: Iterable[str], what: str) -> str:
-    """The name, if it is one of ``names``; ``what`` says of what. Raises ArchError E801 with the nearest of them."""
-    known = list(names)
-    if name not in known:
-        near = get_close_matches(str(name).lower(), known, 1, cutoff=0.75)
-        hint = f"there are {quoted(known)}"
-        offered = f"did you mean `{near[0]}`?" if near else ""
-        raise ArchError(Diagnostic("E801", f"`{_cut(str(name))}` is no {what}", help=(offered, hint)))
-    return name
-
-
 def batch_size(batch: object) -> int:
     """The batch as an integer. Raises ArchError E801 for what is no whole number of at least 1."""
     try:
         found = index(batch)  # type: ignore[arg-type]
     except TypeError:
-        message = f"a batch is a whole number of examples, not {_cut(repr(batch))}"
+        message = f"a batch is a whole number of examples, not {cut(repr(batch))}"
         raise ArchError(Diagnostic("E801", message, help="write a whole number: `batch = 32`")) from None
     if found < 1:
         raise ArchError(Diagnostic("E801", f"a batch has one example or more, not {found}"))
@@ -98,10 +85,6 @@ def format_bytes(size: int) -> str:
         return f"{size} B"
     digits = 0 if amount >= 100 else 1 if amount >= 10 else 2
     return f"{float(amount):.{digits}f} {prefixes[index]}iB"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_DIGITS else f"{text[:_MOST_DIGITS]}..."
 
 
 def _refused(message: str) -> ArchError:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from archdsl.analysis.cost import cost
 from archdsl.analysis.memory import memory
 from archdsl.analysis.symbolic.formulas import exact
+from archdsl.base.wording import did_you_mean, quoted
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
@@ -220,9 +221,9 @@ class OpenNetwork:
         if not known:
             hint = "the sizes of several inputs are no variables" if len(self.graph.inputs) > 1 else "there is none"
         elif near := nearest(name, known):
-            hint = f"did you mean `{near}`?"
+            hint = did_you_mean(near)
         else:
-            hint = f"there are {', '.join(f'`{one}`' for one in known)}"
+            hint = f"there are {quoted(known)}"
         return self.fault("E409", title, hint)
 
     def _where_open(self, name: str) -> str:

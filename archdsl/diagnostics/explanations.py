@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from functools import cache
 
 from archdsl.base.resources import resource_folder
@@ -47,8 +48,6 @@ def _chapters() -> dict[str, str]:
 
 def _nearest(code: str) -> str:
     """The codes that differ least: by edit distance, then by number."""
-    from difflib import get_close_matches
-
     known = list(titles())
     near = get_close_matches(code, known, n=3, cutoff=0.5) or known[:3]
     return either(near)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archdsl.base.limits import Limits
 from archdsl.base.source import Source
-from archdsl.base.wording import quoted
+from archdsl.base.wording import did_you_mean, quoted
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.help.faults import nearest, suggestion
@@ -49,7 +49,7 @@ def locate(spec: str | os.PathLike[str]) -> Location:
         return location
     beside = f"{name}.arch"
     near = beside if _is_file(beside) else nearest(name, [*bundled(), *(str(file) for file in Path().glob("*.arch"))])
-    help_ = f"did you mean `{near}`?" if near else "`archdsl list` shows the bundled specs"
+    help_ = did_you_mean(near) or "`archdsl list` shows the bundled specs"
     raise ArchError(Diagnostic("E001", f"`{name}` is neither a file nor a bundled spec", help=help_))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from archdsl.base.limits import Limits, how_to_raise
 from archdsl.base.source import Source, Span
-from archdsl.base.wording import quoted
+from archdsl.base.wording import did_you_mean, quoted
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.diagnostics.problems import ArchError, Problems
@@ -186,7 +186,7 @@ class ModuleLoader:
         near = nearest(path, bundled_paths())
         beside = "the importing file" if module.location else "the working directory"
         message = f"`{path}` is found neither beside {beside} nor among the bundled specs"
-        self._report("E401", message, span, help=f"did you mean `{near}`?" if near else "")
+        self._report("E401", message, span, help=did_you_mean(near))
 
     def _report_cycle(self, location: Location, importer: Span | None) -> None:
         start = next(i for i, (key, _) in enumerate(self._loading) if key == location.key)

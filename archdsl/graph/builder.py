@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archdsl.base.wording import did_you_mean
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
@@ -174,7 +175,7 @@ def _op_of_kind(kind: str) -> type[Op]:
     found = ALL_OPS.get(kind)
     if found is None:
         near = get_close_matches(kind, ALL_OPS, 1)
-        help_ = f"did you mean `{near[0]}`?" if near else "an op of your own is given by its class"
+        help_ = did_you_mean(*near) or "an op of your own is given by its class"
         raise _refusal("E201", f"archdsl has no op `{kind}`", help=help_)
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic
 
+from archdsl.base.wording import did_you_mean
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.ops.contract.shapes import TensorType
@@ -151,8 +152,7 @@ def chosen_columns(names: Sequence[str]) -> list[FigureColumn[Any]]:
     if unknown or not names:
         what = f"there is no column `{unknown[0]}`" if unknown else "no column is named"
         near = _meant(unknown[0]) if unknown else None
-        offered = f"did you mean `{near}`?" if near else ""
-        raise ArchError(Diagnostic("E804", what, help=(offered, f"the columns are {', '.join(COLUMNS)}")))
+        raise ArchError(Diagnostic("E804", what, help=(did_you_mean(near), f"the columns are {', '.join(COLUMNS)}")))
     return [COLUMNS[name] for name in dict.fromkeys(names)]
 
 

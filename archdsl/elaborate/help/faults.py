@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from archdsl.base.limits import Limits
 from archdsl.base.source import Span
+from archdsl.base.wording import did_you_mean
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.diagnostics.problems import Problems
@@ -145,8 +146,7 @@ def holds(outer: Span, inner: Span) -> bool:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """``did you mean `conv`?``, or nothing where no known name is near."""
-    near = nearest(name, known)
-    return f"did you mean `{near}`?" if near else ""
+    return did_you_mean(nearest(name, known))
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

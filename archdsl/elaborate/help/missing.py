@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 
+from archdsl.base.wording import did_you_mean
 from archdsl.elaborate.help.faults import ALIASES, nearest, suggestion
 from archdsl.elaborate.help.habits import text_help
 from archdsl.elaborate.loading import LoadedModule
@@ -34,7 +35,7 @@ def name_help(name: syntax.Name, module: LoadedModule, binding: Binding, known: 
     if _is_counted_step(text, known):
         return f"a step that is called so is `@{text}`"
     if text in ALIASES and ALIASES[text] in ("true", "false", "none"):
-        return f"did you mean `{ALIASES[text]}`?"
+        return did_you_mean(ALIASES[text])
     near = nearest(text, known)
     if near and near in (ALIASES.get(text), ALIASES.get(text.lower()), text.lower()):
         return suggestion(text, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain
 
 from archdsl.diagnostics.model import Diagnostic
@@ -60,7 +61,8 @@ def _unmentioned(body: syntax.Body) -> tuple[syntax.Let, ...]:
     return tuple(let for let in lets if let.name.name not in mentioned)
 
 
-def unused_imports(module: LoadedModule) -> list[Diagnostic]:
+@lru_cache(maxsize=1)
+def unused_imports(module: LoadedModule) -> tuple[Diagnostic, ...]:
     """A warning W401 for each import that is mentioned nowhere else in a file of networks.
 
     A file without networks may import for those that import from it in turn.
@@ -68,10 +70,11 @@ def unused_imports(module: LoadedModule) -> list[Diagnostic]:
     declarations = module.parsed.declarations
     imports = [declaration for declaration in declarations if isinstance(declaration, syntax.Import)]
     if not imports or not module.networks():
-        return []
+        return ()
     others = chain.from_iterable(descendants(each) for each in declarations if not isinstance(each, syntax.Import))
     mentioned = {node.name for node in others if isinstance(node, syntax.Name)}
-    return [_unused(name, each) for each in imports for name in each.names if name.name not in mentioned]
+    unused = [(name, each) for each in imports for name in each.names if name.name not in mentioned]
+    return tuple([_unused(name, declaration) for name, declaration in unused])
 
 
 def _unused(name: syntax.Name, declaration: syntax.Import) -> Diagnostic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from archdsl.base.wording import did_you_mean
 from archdsl.language.parser.kinds import CLOSERS, COMPARISONS, END, EXPRESSION, NEWLINE, STATEMENT_ENDS
 from archdsl.language.parser.mistakes import Mistake, begins_line, column
 from archdsl.language.parser.tokens import Token, is_keyword
@@ -68,7 +69,7 @@ def word_help(mistake: Mistake) -> str:
         return WORDS["include"]
     if mistake.in_declarations:
         near = get_close_matches(mistake.text, ["network", "block", "let", "from", "default"], n=1, cutoff=0.7)
-        return f"did you mean `{near[0]}`?" if near else ""
+        return did_you_mean(*near)
     return ""
 
 
