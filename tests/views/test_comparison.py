@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import archdsl
+from cli.main import execute
 from tests.running import captured
 
 NAMES = ["resnet18", "densenet121", "googlenet"]
@@ -33,6 +34,13 @@ def test_it_prints_as_the_command_does(
     code, printed, _ = captured(capsys, "stats", *names, *options)
     assert code == 0
     assert str(archdsl.compare(*names, **arguments)) == printed
+
+
+def test_differences_stand_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    execute(["stats", "resnet50", "resnet18"])
+    lines = capsys.readouterr().out.splitlines()
+    (parameters,) = [line for line in lines if line.startswith("parameters")]
+    assert parameters.split() == ["parameters", "25,557,032", "11,689,512", "-54.3%"]
 
 
 def test_differences_are_fractions_of_the_first() -> None:

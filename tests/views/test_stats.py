@@ -183,16 +183,6 @@ def test_an_op_of_ones_own_that_does_not_say_is_not_zero() -> None:
     assert re.search(r"^unknown fields +no method `reads` says what it reads: `grn` at grn1", text, re.MULTILINE)
 
 
-# ---- several -------------------------------------------------------------------------------------
-
-
-def test_differences_stand_beside(capsys: pytest.CaptureFixture[str]) -> None:
-    execute(["stats", "resnet50", "resnet18"])
-    lines = capsys.readouterr().out.splitlines()
-    (parameters,) = [line for line in lines if line.startswith("parameters")]
-    assert parameters.split() == ["parameters", "25,557,032", "11,689,512", "-54.3%"]
-
-
 # ---- several inputs ------------------------------------------------------------------------------
 
 TWO_INPUTS = """network two {
