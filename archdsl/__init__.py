@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archdsl.backends.export import export as export
     from archdsl.backends.python.python_source import to_python as to_python
     from archdsl.backends.torch.fx import to_graph_module as to_graph_module
+    from archdsl.backends.torch.traced import traced_form as traced_form
     from archdsl.base.limits import Limits as Limits
     from archdsl.base.source import Source as Source
     from archdsl.compiler import build as build
@@ -31,10 +32,18 @@ if TYPE_CHECKING:
     from archdsl.extensions.graph_files import read_graph as read_graph
     from archdsl.extensions.user_ops import UserOp as UserOp
     from archdsl.graph.builder import GraphBuilder as GraphBuilder
+    from archdsl.graph.canonical import canonical_form as canonical_form
     from archdsl.graph.model import Graph as Graph
+    from archdsl.graph.model import GraphError as GraphError
     from archdsl.graph.model import Node as Node
+    from archdsl.graph.passes.fold_batch_norm import fold_batch_norm as fold_batch_norm
+    from archdsl.graph.passes.remove_auxiliaries import remove_auxiliaries as remove_auxiliaries
+    from archdsl.graph.passes.remove_identities import remove_identities as remove_identities
+    from archdsl.graph.passes.rewrite import GraphRewrite as GraphRewrite
+    from archdsl.graph.passes.runner import run_passes as run_passes
     from archdsl.request import Request as Request
     from archdsl.views.stats import Stats as Stats
+    from archdsl.weights.migrate import migrate_weights as migrate_weights
     from archdsl.weights.read import load_weights as load_weights
     from archdsl.zoo.bundled import bundled as bundled
 
@@ -45,6 +54,8 @@ _HOMES = {
     "Diagnostic": "archdsl.diagnostics.model",
     "Graph": "archdsl.graph.model",
     "GraphBuilder": "archdsl.graph.builder",
+    "GraphError": "archdsl.graph.model",
+    "GraphRewrite": "archdsl.graph.passes.rewrite",
     "Limits": "archdsl.base.limits",
     "Node": "archdsl.graph.model",
     "Request": "archdsl.request",
@@ -53,21 +64,28 @@ _HOMES = {
     "UserOp": "archdsl.extensions.user_ops",
     "build": "archdsl.compiler",
     "bundled": "archdsl.zoo.bundled",
+    "canonical_form": "archdsl.graph.canonical",
     "check": "archdsl.compiler",
     "compare": "archdsl.compiler",
     "cost": "archdsl.analysis.cost",
     "export": "archdsl.backends.export",
+    "fold_batch_norm": "archdsl.graph.passes.fold_batch_norm",
     "formulas": "archdsl.design.closed_forms",
     "load": "archdsl.compiler",
     "load_weights": "archdsl.weights.read",
+    "migrate_weights": "archdsl.weights.migrate",
     "read_graph": "archdsl.extensions.graph_files",
+    "remove_auxiliaries": "archdsl.graph.passes.remove_auxiliaries",
+    "remove_identities": "archdsl.graph.passes.remove_identities",
     "render_json": "archdsl.diagnostics.exchange",
     "render_sarif": "archdsl.diagnostics.exchange",
     "render_text": "archdsl.diagnostics.rendering",
+    "run_passes": "archdsl.graph.passes.runner",
     "solve": "archdsl.design.solving",
     "stats": "archdsl.compiler",
     "to_graph_module": "archdsl.backends.torch.fx",
     "to_python": "archdsl.backends.python.python_source",
+    "traced_form": "archdsl.backends.torch.traced",
 }
 """Where each public name stands: imported when first asked for, so that `archdsl --help` starts at once."""
 

@@ -16,9 +16,9 @@ from torch import nn
 
 import archdsl
 from archdsl.analysis.cost import cost
-from tests.backends.canonical import from_graph
+from archdsl.backends.torch.traced import traced_form
+from archdsl.graph.canonical import canonical_form
 from tests.backends.distributions import Distribution
-from tests.backends.traced import from_module
 from tests.zoo.torchvision_goldens import FOLDER, GOLDENS, check_distributions, count_macs, golden_text
 from tests.zoo.zoo_models import MODELS
 
@@ -57,12 +57,12 @@ def test_golden_file_is_what_torchvision_says(name: str, torchvision_models: Mod
 
 @convolutional_models
 def test_graph_is_isomorphic(name: str) -> None:
-    assert [node.as_json() for node in from_graph(load(name))] == golden(name)["graph"]
+    assert [node.as_json() for node in canonical_form(load(name))] == golden(name)["graph"]
 
 
 @convolutional_models
 def test_fx_graph_is_isomorphic(name: str) -> None:
-    form = from_module(build(name).eval(), golden(name)["input"])
+    form = traced_form(build(name).eval(), golden(name)["input"])
     assert [node.as_json() for node in form] == golden(name)["graph"]
 
 

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from archdsl.backends.torch.traced import traced_form
 from tests.backends.distributions import Distribution, misfit, recorded
-from tests.backends.traced import from_module
 from tests.zoo import torchvision_import
 from tests.zoo.zoo_models import DENSENETS, MODELS, RESNETS, initialised
 
@@ -62,7 +62,7 @@ def golden_text(name: str) -> str:
         facts["settings"] = settings
     tables: dict[str, list[Any]] = {"state_dict": _state_rows(model, starts)}
     if MODELS[name].convolutional:
-        tables["graph"] = [node.as_json() for node in from_module(model, sizes)]
+        tables["graph"] = [node.as_json() for node in traced_form(model, sizes)]
     return _layout(facts, tables)
 
 

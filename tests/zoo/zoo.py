@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import archdsl
 from archdsl.analysis.cost import cost
-from tests.backends.canonical import from_graph
-from tests.backends.traced import from_module
+from archdsl.backends.torch.traced import traced_form
+from archdsl.graph.canonical import canonical_form
 from tests.zoo.torchvision_goldens import count_macs
 from tests.zoo.zoo_models import initialised
 
@@ -63,7 +63,7 @@ def check_isomorphic(models: ModuleType, name: str) -> None:
     """The spec's graph has the canonical form of torchvision's module in evaluation mode."""
     graph = archdsl.load(name)
     theirs = without_weights(models, name).eval()
-    assert from_graph(graph) == from_module(theirs, graph.inputs[0].type.sizes)
+    assert canonical_form(graph) == traced_form(theirs, graph.inputs[0].type.sizes)
 
 
 def check_costs(models: ModuleType, name: str, weights: str = "", **settings: Any) -> None:

@@ -1,1 +1,1 @@
-"""Functions of a graph: what may be overwritten, what may be rewritten."""
+"""Passes, functions from a graph to another and what became of its weights; and what is found out of a graph alone."""

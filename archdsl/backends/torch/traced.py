@@ -12,12 +12,12 @@ from torch.nn import functional
 from typing_extensions import override
 
 from archdsl.backends.layers import DropPath
-from tests.backends.canonical import Arguments, CanonicalNode, Draft
+from archdsl.graph.canonical import CanonicalNode, FormArguments, FormDraft
 
-Described = tuple[str, Arguments]
+Described = tuple[str, FormArguments]
 
 
-def from_module(module: nn.Module, input_sizes: tuple[int, ...]) -> list[CanonicalNode]:
+def traced_form(module: nn.Module, input_sizes: tuple[int, ...]) -> list[CanonicalNode]:
     """The canonical form of a module on the meta device that maps one image to one tensor.
 
     Raises RuntimeError (NotImplementedError among them) for what has no canonical form.
@@ -43,7 +43,7 @@ class _Reader(fx.Interpreter):
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
-        self.draft = Draft()
+        self.draft = FormDraft()
         self.numbers: dict[fx.Node, int] = {}
 
     @override
@@ -63,7 +63,7 @@ class _Reader(fx.Interpreter):
         args, kwargs = fx.map_arg((node.args, node.kwargs), self._argument)
         if node.target in _REARRANGEMENTS:
             return _REARRANGEMENTS[node.target](self.draft, *args, **kwargs)
-        if isinstance(args[0], Parameter):
+        if isinstance(args[0], ParameterPath):
             return self._scale(node, args[0], shape)
         op, arguments = _call(node.target)(*args, **kwargs)
         return self.draft.add(CanonicalNode(op, self._inputs(node), shape, arguments=arguments))
@@ -72,7 +72,7 @@ class _Reader(fx.Interpreter):
         """What a call gets: the number of a tensor, the path of a parameter, or another value as it is."""
         if node in self.numbers:
             return TensorNumber(self.numbers[node])
-        return Parameter(node.target) if node.op == "get_attr" else self.env[node]
+        return ParameterPath(node.target) if node.op == "get_attr" else self.env[node]
 
     def _inputs(self, node: fx.Node) -> tuple[int, ...]:
         """Tensors in order, as often as they are used (``all_input_nodes`` gives each once)."""
@@ -97,14 +97,14 @@ class _Reader(fx.Interpreter):
         arguments = _CHUNKS[whole.target](index, *whole.args, **whole.kwargs)
         return self.draft.add(CanonicalNode("chunk", self._inputs(whole), shape, arguments=arguments))
 
-    def _scale(self, node: fx.Node, factor: Parameter, shape: tuple[int, ...]) -> int:
+    def _scale(self, node: fx.Node, factor: ParameterPath, shape: tuple[int, ...]) -> int:
         """A parameter times a tensor."""
         if node.target not in (torch.mul, operator.mul):
             raise NotImplementedError(f"no canonical form for {node.target} of a parameter")
         return self.draft.add(CanonicalNode("scale", self._inputs(node), shape, str(factor)))
 
 
-class Parameter(str):
+class ParameterPath(str):
     """The path of a parameter that a call reads by itself."""
 
     __slots__ = ()
@@ -185,7 +185,7 @@ def _concat(tensors: Any, dim: int = 0) -> Described:
     return "concat", {}
 
 
-def _chunk(index: Any, tensor: Any, chunks: Any, dim: Any = 0) -> Arguments:
+def _chunk(index: Any, tensor: Any, chunks: Any, dim: Any = 0) -> FormArguments:
     if dim != 1:
         raise NotImplementedError(f"no canonical form for chunks of axis {dim}")
     return {"chunks": chunks, "index": index}
@@ -196,7 +196,7 @@ def _stochastic_depth(tensor: Any, p: float, mode: str, training: bool = True) -
 
 
 def _call(target: Any) -> Callable[..., Described]:
-    """torchvision's stochastic depth is known by its name, since these tests do not import torchvision."""
+    """torchvision's stochastic depth is known by its name, as archdsl does not import torchvision."""
     if getattr(target, "__module__", "") == "torchvision.ops.stochastic_depth":
         return _stochastic_depth
     return _CALLS[target]
@@ -244,14 +244,14 @@ _CALLS: dict[Any, Callable[..., Described]] = {
     operator.mul: _mul,
 }
 
-_CHUNKS: dict[Any, Callable[..., Arguments]] = {torch.chunk: _chunk, "chunk": _chunk}
+_CHUNKS: dict[Any, Callable[..., FormArguments]] = {torch.chunk: _chunk, "chunk": _chunk}
 """Calls that make several tensors, of which each is an op."""
 
 
 # ---- calls that move elements, and what is made of other ops -------------------------------------
 
 
-def _permute(draft: Draft, x: int, *axes: Any) -> int:
+def _permute(draft: FormDraft, x: int, *axes: Any) -> int:
     """Axes as torch counts them, as one list or one by one."""
     order = _listed(axes)
     if order[0] != 0:
@@ -259,24 +259,24 @@ def _permute(draft: Draft, x: int, *axes: Any) -> int:
     return draft.permute(x, [axis - 1 for axis in order[1:]])
 
 
-def _transpose(draft: Draft, x: int, one: int, other: int) -> int:
+def _transpose(draft: FormDraft, x: int, one: int, other: int) -> int:
     axes = [*range(len(draft.nodes[x].shape) + 1)]
     axes[one], axes[other] = axes[other], axes[one]
     return _permute(draft, x, axes)
 
 
-def _view(draft: Draft, x: int, *sizes: Any) -> int:
+def _view(draft: FormDraft, x: int, *sizes: Any) -> int:
     """The first size is the batch's."""
     return draft.reshape(x, _listed(sizes)[1:])
 
 
-def _mean(draft: Draft, x: int, axes: Sequence[int]) -> int:
+def _mean(draft: FormDraft, x: int, axes: Sequence[int]) -> int:
     if sorted(axes) != [2, 3]:
         raise NotImplementedError(f"no canonical form for the mean over {axes}")
     return draft.spatial_mean(x)
 
 
-def _layer_norm(draft: Draft, x: int, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> int:
+def _layer_norm(draft: FormDraft, x: int, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> int:
     _check_norm_axes(shape)
     path = weight.rpartition(".")[0] if weight is not None else ""
     return draft.layer_norm(x, path, {"eps": eps, "affine": weight is not None, "bias": bias is not None})

@@ -33,8 +33,8 @@ from archdsl.ops.pooling import AdaptiveAvgPoolOp
 from archdsl.ops.reshape import ChannelsFirstOp, ChannelsLastOp, PermuteOp, ReshapeOp
 from archdsl.ops.slicing import ChannelShuffleOp
 
-Argument = bool | int | float | str | None | list[int]
-Arguments = dict[str, Argument]
+FormArgument = bool | int | float | str | None | list[int]
+FormArguments = dict[str, FormArgument]
 
 _NO_HYPER_PARAMETERS = frozenset({"init", "bias_init", "multiplier", "sizes", "layout"})
 """How weights start is compared by itself; depthwise multipliers and input sizes show in channels and shapes."""
@@ -51,7 +51,7 @@ class CanonicalNode:
     inputs: tuple[int, ...]
     shape: tuple[int, ...]
     path: str = ""
-    arguments: Arguments = field(default_factory=dict)
+    arguments: FormArguments = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """The node as a golden file holds it."""
@@ -61,7 +61,7 @@ class CanonicalNode:
         return fields | self.arguments
 
 
-class Draft:
+class FormDraft:
     """A graph of ops on its way to the form: methods add ops, mostly on node ``x``, and give the result's number."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Draft:
         grouped = self.reshape(x, (groups, channels // groups, *image))
         return self.reshape(self.permute(grouped, (1, 0, 2, 3)), (channels, *image))
 
-    def layer_norm(self, x: int, path: str, arguments: Arguments) -> int:
+    def layer_norm(self, x: int, path: str, arguments: FormArguments) -> int:
         return self.add(CanonicalNode("ln", (x,), self.nodes[x].shape, path, arguments))
 
     def spatial_mean(self, x: int) -> int:
@@ -116,9 +116,9 @@ class Draft:
         return operands
 
 
-def from_graph(graph: Graph) -> list[CanonicalNode]:
+def canonical_form(graph: Graph) -> list[CanonicalNode]:
     """The canonical form of an archdsl graph with one output."""
-    draft = Draft()
+    draft = FormDraft()
     numbers: dict[int, int] = {}
     for node in graph.nodes:
         numbers[node.id] = _add_node(draft, graph, node, tuple(numbers[i] for i in node.inputs))
@@ -148,7 +148,7 @@ def _depth_first(wiring: Sequence[Sequence[int]], output: int) -> list[int]:
     return list(order)
 
 
-def _add_node(draft: Draft, graph: Graph, node: Node, inputs: tuple[int, ...]) -> int:
+def _add_node(draft: FormDraft, graph: Graph, node: Node, inputs: tuple[int, ...]) -> int:
     types = graph.input_types(node)
     path = node.module if node.op.parameters(types) else ""
     match node.op:
@@ -174,13 +174,13 @@ def _axes(op: ChannelsLastOp | ChannelsFirstOp | PermuteOp, rank: int) -> tuple[
     return (*axes[1:], 0) if isinstance(op, ChannelsLastOp) else (axes[-1], *axes[:-1])
 
 
-def _described(op: Op, sizes: tuple[int, ...]) -> tuple[str, Arguments]:
+def _described(op: Op, sizes: tuple[int, ...]) -> tuple[str, FormArguments]:
     """The canonical name and hyper-parameters of an op on an input of these sizes."""
     arguments = {name: _plain(value) for name, value in op.arguments().items() if name not in _NO_HYPER_PARAMETERS}
     match op:
         case Conv2dOp() | DepthwiseConv2dOp():
             out_channels, groups = op.channels_and_groups(sizes[0])
-            channels: Arguments = {"in_channels": sizes[0], "out_channels": out_channels, "groups": groups}
+            channels: FormArguments = {"in_channels": sizes[0], "out_channels": out_channels, "groups": groups}
             return "conv", arguments | channels
         case BatchNormOp():
             return "bn", arguments | {"channels": sizes[0]}
@@ -194,5 +194,5 @@ def _described(op: Op, sizes: tuple[int, ...]) -> tuple[str, Arguments]:
             return op.kind, arguments
 
 
-def _plain(value: Argument | tuple[int, ...]) -> Argument:
+def _plain(value: FormArgument | tuple[int, ...]) -> FormArgument:
     return list(value) if isinstance(value, tuple) else value

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import archdsl
-from tests.backends.canonical import CanonicalNode, from_graph
-from tests.backends.traced import from_module
+from archdsl.backends.torch.traced import traced_form
+from archdsl.graph.canonical import CanonicalNode, canonical_form
 
 INPUT = (8, 6, 4)
 
@@ -32,11 +32,11 @@ class Calls(nn.Module):
 
 
 def spec(body: str) -> list[CanonicalNode]:
-    return from_graph(archdsl.load(f"network n {{\n input 8x6x4\n {body}\n}}"))
+    return canonical_form(archdsl.load(f"network n {{\n input 8x6x4\n {body}\n}}"))
 
 
 def calls(forward: Callable[[Calls, Tensor], Tensor]) -> list[CanonicalNode]:
-    return from_module(Calls(forward).to("meta"), INPUT)
+    return traced_form(Calls(forward).to("meta"), INPUT)
 
 
 def shuffled(x: Tensor, groups: int) -> Tensor:
