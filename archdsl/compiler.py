@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.base.limits import DEFAULT_LIMITS, Limits
@@ -90,7 +89,7 @@ def build(
     if weights is not None:
         from archdsl.weights.read import load_weights
 
-        load_weights(module, Path(weights))
+        load_weights(module, weights)
     return module
 
 

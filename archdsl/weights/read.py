@@ -36,6 +36,9 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     E001, E002 or E601 where the file cannot be read or would run code, E602 where keys or shapes differ,
     E607 where safetensors is not installed.
     """
+    if not isinstance(path, str | os.PathLike):
+        hint = 'as in `weights="resnet50.pth"`'
+        raise ArchError(Diagnostic("E001", f"a checkpoint is given by its path, not {path!r}", help=hint))
     state = _adapted(_read(Path(path)), module)
     _require_fit(module.state_dict(), state, Path(path).name)
     module.load_state_dict(state, strict=False)

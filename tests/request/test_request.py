@@ -208,6 +208,14 @@ def test_a_variable_that_is_no_name(variables: object) -> None:
     assert codes(archdsl.solve, SPEC, variables, params=1000) == ["E409"]
 
 
+@pytest.mark.parametrize("asked, code", [
+    *(({"device": device}, "E604") for device in (None, 3, ["cpu"], "cupu")),
+    *(({"weights": weights}, "E001") for weights in (3, b"net.pth", ["net.pth"], "nowhere.pth")),
+])  # fmt: skip
+def test_what_a_module_cannot_be_built_with(asked: dict[str, object], code: str) -> None:
+    assert codes(archdsl.build, SPEC, **asked) == [code]
+
+
 def test_sizes_may_come_as_any_numbers_in_order() -> None:
     for sizes in ("3x16x16", [3, 16, 16], (torch.tensor(3), 16, 16), torch.Size((3, 16, 16)), (n for n in (3, 16, 16))):
         assert Request(SPEC, input=sizes).input == (3, 16, 16)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ def usable_device(name: str | torch.device) -> torch.device:
     help_ = 'build on the CPU: `--device cpu`, `device="cpu"`'
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ArchError(Diagnostic("E604", f"torch knows no device `{name}`", help=help_)) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ArchError(Diagnostic("E604", "there is no CUDA device that torch can use", help=help_))
