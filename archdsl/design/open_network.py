@@ -17,7 +17,7 @@ from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.elaborate.help.faults import nearest
 from archdsl.graph.model import Graph
-from archdsl.language.bases import bases
+from archdsl.language.bases import bases, open_parameters
 from archdsl.request import Request
 
 _NUMBER = re.compile(r"(?<![\w.])[0-9][0-9_]{0,9}(?:\.[0-9]{1,9})?(?![\w.])")
@@ -108,6 +108,7 @@ class OpenNetwork:
         declared = request.chosen
         self.name, self.span = declared.name.name, declared.name.span
         listed = [_name(name) for name in names]
+        self._open = open_parameters([network for _, network in bases(request.module, request.chosen)])
         self.graph = self._declared(listed)
         self.variables = tuple(self._variable(name) for name in listed)
         self._check_overlap()
@@ -160,10 +161,9 @@ class OpenNetwork:
         try:
             return self.request.graph()
         except ArchError as error:
-            for diagnostic in error.diagnostics:
-                needed = diagnostic.span.text if diagnostic.span else None
-                if diagnostic.code != "E211" or [needed] != list(names):
-                    raise
+            needed = self._open.get(names[0]) if len(names) == 1 else None
+            if needed is None or any((each.code, each.span) != ("E211", needed.span) for each in error.diagnostics):
+                raise
             return None
 
     def _variable(self, name: str) -> Variable:
@@ -186,26 +186,18 @@ class OpenNetwork:
         return Variable(name, Fraction(sides.pop()), True, axes)
 
     def _is_open(self, name: str) -> bool:
-        """Whether it is a parameter that can be set: variants fix some of their bases', which then are none."""
+        """Whether it is a parameter that can be set: variants fix some of their bases', which then are none.
+
+        A text is no number whether it is fixed or not, and that is what is said of it.
+        """
         assert self.graph is not None
-        if name not in self.graph.settings:
-            return False
-        value = self.graph.settings[name]
-        if name in self.request.set_texts or name in self.request.parameters or isinstance(value, str):
-            return True
-        try:
-            self.request.varied({name: value}).graph()
-        except ArchError as error:
-            return all(diagnostic.code != "E409" for diagnostic in error.diagnostics)
-        return True
+        settings = self.graph.settings
+        return name in settings and (name in self._open or isinstance(settings[name], str))
 
     def _undeclared(self, name: str) -> Variable:
-        """A variable of a network that has no value for one of them: parameters, by what loading says to the name."""
-        try:
-            self.request.varied({name: 1}).graph()
-        except ArchError as error:
-            if any(d.code == "E409" and f"`{name}`" in d.message for d in error.diagnostics):
-                raise
+        """A variable of a network that has no value for one of them. Raises ArchError E409 for what is no parameter."""
+        if name not in self._open:
+            self.request.varied({name: 1}).graph()  # refuses the name, and says which there are
         return Variable(name, None, True)
 
     def _unknown(self, name: str) -> ArchError:

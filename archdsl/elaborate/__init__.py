@@ -14,8 +14,8 @@ from archdsl.diagnostics.problems import in_order
 from archdsl.elaborate.help.faults import Fault, Poisoned, Reporter, Stopped
 from archdsl.elaborate.help.unused import unused_imports
 from archdsl.elaborate.interpreter.bodies import BodyRunner
+from archdsl.elaborate.interpreter.environment import Given
 from archdsl.elaborate.interpreter.session import Session
-from archdsl.elaborate.interpreter.values import Given
 from archdsl.elaborate.known import NO_OPS, FinishedNumbers
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.networks import NetworkBuilder

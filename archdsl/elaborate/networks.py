@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from archdsl.elaborate.help.faults import Fault, Poisoned
 from archdsl.elaborate.interpreter.bodies import BodyRunner
-from archdsl.elaborate.interpreter.environment import Defaults, DoneStep, Environment, Wires
+from archdsl.elaborate.interpreter.environment import Defaults, DoneStep, Environment, Given, Wires
 from archdsl.elaborate.interpreter.naming import Names, Place, Taken
 from archdsl.elaborate.interpreter.session import Session
-from archdsl.elaborate.interpreter.values import DimsValue, Given, LayerValue, describe
+from archdsl.elaborate.interpreter.values import DimsValue, LayerValue, describe
 from archdsl.elaborate.known import FINISHED, FinishedNumbers
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.elaborate.plans import Plan, Planner

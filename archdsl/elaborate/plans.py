@@ -10,9 +10,9 @@ from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Level, suggestion
 from archdsl.elaborate.interpreter.arguments import match_names, split_arguments
 from archdsl.elaborate.interpreter.bodies import BodyRunner, section_key
-from archdsl.elaborate.interpreter.environment import Environment, Wires
+from archdsl.elaborate.interpreter.environment import Environment, Given, Wires
 from archdsl.elaborate.interpreter.session import MISSING, Override, SectionOverride
-from archdsl.elaborate.interpreter.values import Given, describe
+from archdsl.elaborate.interpreter.values import describe
 from archdsl.elaborate.known import FINISHED
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.language import syntax

@@ -9,7 +9,7 @@ from archdsl.base.limits import Limits
 from archdsl.base.source import Source
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
-from archdsl.elaborate.interpreter.values import Given
+from archdsl.elaborate.interpreter.environment import Given
 from archdsl.language import syntax
 from archdsl.language.parser import parse_expression
 

@@ -65,11 +65,12 @@ BACKENDS: dict[str, set[str]] = {
 
 
 class Import(NamedTuple):
-    """``module`` imports ``target``; ``lazy`` inside a function."""
+    """``module`` imports ``target``; ``lazy`` inside a function, ``typed`` for type checkers alone."""
 
     module: str
     target: str
     lazy: bool
+    typed: bool
 
 
 def sources() -> dict[str, Path]:
@@ -81,16 +82,15 @@ def sources() -> dict[str, Path]:
 
 
 def imports(module: str, path: Path) -> Iterator[Import]:
-    """What a module imports when it runs; imports for type checkers do not count."""
-    pending: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text(encoding="utf-8")), False)]
+    """All that a module imports, at its top or anywhere inside."""
+    pending: list[tuple[ast.AST, bool, bool]] = [(ast.parse(path.read_text(encoding="utf-8")), False, False)]
     while pending:
-        node, lazy = pending.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
+        node, lazy, typed = pending.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (Import(module, target, lazy) for target in targets(node, package_of(module, path)))
-        inside = lazy or isinstance(node, ast.FunctionDef)
-        pending.extend((child, inside) for child in ast.iter_child_nodes(node))
+            yield from (Import(module, target, lazy, typed) for target in targets(node, package_of(module, path)))
+        lazy = lazy or isinstance(node, ast.FunctionDef)
+        typed = typed or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        pending.extend((child, lazy, typed) for child in ast.iter_child_nodes(node))
 
 
 def package_of(module: str, path: Path) -> list[str]:
@@ -116,8 +116,42 @@ def part(module: str) -> str:
 
 
 @cache
-def all_imports() -> list[Import]:
+def every_import() -> list[Import]:
     return [found for module, path in sources().items() for found in imports(module, path)]
+
+
+@cache
+def all_imports() -> list[Import]:
+    """What is imported when a module runs; imports for type checkers do not count."""
+    return [found for found in every_import() if not found.typed]
+
+
+CYCLES = [{"language.parser.grammar_compiler", "language.parser.lalr_tables"}]
+"""Files that need one another: the tables are compiled, by a heavy package, only where the grammar is another."""
+
+
+def test_files_form_no_cycle() -> None:
+    """Nor by imports in functions or for type checkers: who reads one file of a ring reads all of them."""
+    knows: dict[str, set[str]] = {module: set() for module in sources()}
+    for found in every_import():
+        knows[found.module].add(found.target.removeprefix("archdsl").removeprefix("."))
+    waiting = {module: (known & knows.keys()) - {module, ""} for module, known in knows.items()}
+    while done := {module for module, known in waiting.items() if not known}:
+        waiting = {module: known - done for module, known in waiting.items() if module not in done}
+    rings = [{module for module in waiting if module in reached(start, waiting) and start in reached(module, waiting)}
+             for start in waiting]  # fmt: skip
+    assert [ring for ring in rings if ring and ring not in CYCLES] == []
+
+
+def reached(start: str, knows: dict[str, set[str]]) -> set[str]:
+    """What a file needs, directly or through others."""
+    found: set[str] = set()
+    pending = [start]
+    while pending:
+        new = knows[pending.pop()] - found
+        found |= new
+        pending.extend(new)
+    return found
 
 
 def test_every_module_has_its_part() -> None:

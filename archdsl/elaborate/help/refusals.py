@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,13 +11,11 @@ from archdsl.base.source import Span
 from archdsl.elaborate.help.faults import Fault
 from archdsl.elaborate.help.habits import joined_sizes, refusal_help
 from archdsl.elaborate.interpreter.arguments import by_name, written
-from archdsl.elaborate.interpreter.environment import Environment
-from archdsl.elaborate.interpreter.values import DimsValue, Given, LayerValue, Rounded, describe, is_number
+from archdsl.elaborate.interpreter.environment import Environment, Given
+from archdsl.elaborate.interpreter.protocols import ExpressionEvaluator
+from archdsl.elaborate.interpreter.values import DimsValue, LayerValue, Rounded, describe, is_number
 from archdsl.language import syntax
 from archdsl.ops.contract.argument_types import LIST, shown
-
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.expressions import Evaluator
 
 
 def one_an_argument(error: ValidationError) -> list[Any]:
@@ -31,7 +29,7 @@ def one_an_argument(error: ValidationError) -> list[Any]:
 
 
 def refused_argument(
-    evaluator: Evaluator,
+    evaluator: ExpressionEvaluator,
     callee: str,
     given: Mapping[str, Given],
     call: Span,
@@ -42,7 +40,7 @@ def refused_argument(
     """The fault for one of pydantic's errors: E211 for a missing argument, else E215."""
     argument = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] == "missing" and len(error["loc"]) == 1:
-        return evaluator.fault("E211", f"`{callee}` needs the argument `{argument}`", call)
+        return evaluator.session.reporter.fault("E211", f"`{callee}` needs the argument `{argument}`", call)
     value = given.get(argument)
     worth = value.value if value else None
     if isinstance(worth, LayerValue) and isinstance(worth.expression, syntax.Labelled):
@@ -53,10 +51,10 @@ def refused_argument(
         refused = written([value])[0] if value else None
         help_ = refusal_help(callee, written(positional), error, refused, channels)
     place = value.span if value and value.span else call
-    return evaluator.fault("E215", _refusal(callee, argument, error, value), place, help=help_)
+    return evaluator.session.reporter.fault("E215", _refusal(callee, argument, error, value), place, help=help_)
 
 
-def _makes_sizes(evaluator: Evaluator, expression: syntax.Expression, environment: Environment) -> bool:
+def _makes_sizes(evaluator: ExpressionEvaluator, expression: syntax.Expression, environment: Environment) -> bool:
     """Whether it is numbers alone, of which some are sizes: ``height * width x channels``."""
     if isinstance(expression, syntax.Chain) and expression.operators[0] in _ARITHMETIC:
         return all(_makes_sizes(evaluator, operand, environment) for operand in expression.operands)

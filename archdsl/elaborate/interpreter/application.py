@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
@@ -16,6 +16,7 @@ from archdsl.elaborate.interpreter.environment import DoneStep, Environment, Wir
 from archdsl.elaborate.interpreter.expressions import Evaluator
 from archdsl.elaborate.interpreter.merges import Merger
 from archdsl.elaborate.interpreter.naming import Names, Place, StepLabel
+from archdsl.elaborate.interpreter.protocols import StatementRunner
 from archdsl.elaborate.interpreter.repeats import Repeater
 from archdsl.elaborate.interpreter.scopes import Scopes
 from archdsl.elaborate.interpreter.session import Session
@@ -40,9 +41,6 @@ from archdsl.graph.step_names import LABEL_RULE, is_label
 from archdsl.language import syntax
 from archdsl.ops.contract.shapes import format_sizes
 
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.bodies import BodyRunner
-
 
 class Applier:
     """Applies layers to tensors.
@@ -51,13 +49,13 @@ class Applier:
     to, and the current tensor; ``label`` is the name that a label around it gives.
     """
 
-    bodies: BodyRunner
+    bodies: StatementRunner
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.evaluator = Evaluator(session)
         self.fault = session.reporter.fault
-        self.op_calls = OpCalls(self.evaluator)
+        self.op_calls = OpCalls(self.evaluator, self.evaluator.initializers)
         self.merger = Merger(self)
         self.scopes = Scopes(session)
         self.steps = Steps(session, self.scopes)

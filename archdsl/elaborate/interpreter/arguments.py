@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault, suggestion
 from archdsl.elaborate.help.habits import Written, repetition_help, surplus_help
-from archdsl.elaborate.interpreter.environment import Environment
-from archdsl.elaborate.interpreter.values import Given
+from archdsl.elaborate.interpreter.environment import Environment, Given
+from archdsl.elaborate.interpreter.protocols import ExpressionEvaluator
 from archdsl.language import syntax
-
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.expressions import Evaluator
 
 
 @dataclass(slots=True)
@@ -29,7 +25,7 @@ class Arguments:
 
 
 def split_arguments(
-    evaluator: Evaluator, arguments: tuple[syntax.Argument, ...], environment: Environment | None
+    evaluator: ExpressionEvaluator, arguments: tuple[syntax.Argument, ...], environment: Environment | None
 ) -> Arguments:
     """Evaluates a call's arguments (without an environment: sorts them only). Raises Fault E214: a name given twice."""
     given = Arguments()
@@ -52,22 +48,24 @@ _NEVER_LAYERS = (syntax.Constant, syntax.RoundedNumber, syntax.String, syntax.Un
 """What no label stands before: no layers, or such as make no step."""
 
 
-def _labelled(evaluator: Evaluator, argument: syntax.Labelled) -> Fault:
+def _labelled(evaluator: ExpressionEvaluator, argument: syntax.Labelled) -> Fault:
     message = "a label names a step, and this is an argument"
-    return evaluator.fault("E215", message, argument.span, help=by_name(argument))
+    return evaluator.session.reporter.fault("E215", message, argument.span, help=by_name(argument))
 
 
 def by_name(argument: syntax.Labelled) -> str:
     return f"write `{argument.label.span.text.strip(chr(34))} = {argument.layer.span.text}`"
 
 
-def _twice(evaluator: Evaluator, name: str, span: Span, first: Span | None, help: str = "") -> Fault:
+def _twice(evaluator: ExpressionEvaluator, name: str, span: Span, first: Span | None, help: str = "") -> Fault:
     labels = (Label(first, "given here already"),) if first else ()
-    return evaluator.fault("E214", f"the argument `{name}` is given twice", span, labels=labels, help=help)
+    return evaluator.session.reporter.fault(
+        "E214", f"the argument `{name}` is given twice", span, labels=labels, help=help
+    )
 
 
 def match_names(
-    evaluator: Evaluator, callee: str, names: tuple[str, ...], given: Arguments, call: Span
+    evaluator: ExpressionEvaluator, callee: str, names: tuple[str, ...], given: Arguments, call: Span
 ) -> dict[str, Given]:
     """Arguments by parameter name. Raises Fault E212, E213 or E214."""
     if len(given.positional) > len(names):
@@ -77,7 +75,7 @@ def match_names(
         count = len(given.positional)
         message = f"`{callee}` gets {count} argument{'s' if count > 1 else ''} but {takes}{listed}"
         help_ = surplus_help(callee, written(given.positional))
-        raise evaluator.fault("E213", message, extra.span or call, help=help_)
+        raise evaluator.session.reporter.fault("E213", message, extra.span or call, help=help_)
     matched = dict(zip(names, given.positional, strict=False))
     for name, value in given.named.items():
         if name in matched:
@@ -94,15 +92,15 @@ def written(arguments: Iterable[Given]) -> list[Written]:
     return [Written(each.value, each.span.text if each.span else "...") for each in arguments]
 
 
-def unknown_argument(evaluator: Evaluator, callee: str, name: str, names: Iterable[str], span: Span) -> Fault:
+def unknown_argument(evaluator: ExpressionEvaluator, callee: str, name: str, names: Iterable[str], span: Span) -> Fault:
     """The fault for a keyword that the callee does not have."""
     known = list(names)
     hint = suggestion(name, known) or (f"it takes {', '.join(known)}" if known else "it takes no arguments")
-    return evaluator.fault("E212", f"`{callee}` has no argument `{name}`", span, help=hint)
+    return evaluator.session.reporter.fault("E212", f"`{callee}` has no argument `{name}`", span, help=hint)
 
 
 def bind_parameters(
-    evaluator: Evaluator,
+    evaluator: ExpressionEvaluator,
     callee: str,
     parameters: tuple[syntax.Parameter, ...],
     given: Arguments,
@@ -126,7 +124,9 @@ def bind_parameters(
             raise missing_argument(evaluator, callee, parameter, call)
 
 
-def missing_argument(evaluator: Evaluator, callee: str, parameter: syntax.Parameter, call: Span) -> Fault:
+def missing_argument(evaluator: ExpressionEvaluator, callee: str, parameter: syntax.Parameter, call: Span) -> Fault:
     """The fault for a parameter that has neither an argument nor a default."""
     labels = (Label(parameter.span, "declared here"),)
-    return evaluator.fault("E211", f"`{callee}` needs the argument `{parameter.name.name}`", call, labels=labels)
+    return evaluator.session.reporter.fault(
+        "E211", f"`{callee}` needs the argument `{parameter.name.name}`", call, labels=labels
+    )

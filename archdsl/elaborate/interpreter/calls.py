@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -12,30 +11,22 @@ from archdsl.elaborate.help.faults import Fault, suggestion
 from archdsl.elaborate.help.habits import channels_as_value, hidden_channels
 from archdsl.elaborate.help.refusals import one_an_argument, refused_argument
 from archdsl.elaborate.interpreter.arguments import Arguments, match_names, split_arguments, unknown_argument, written
-from archdsl.elaborate.interpreter.environment import Defaults, Environment
-from archdsl.elaborate.interpreter.values import (
-    BlockValue,
-    Given,
-    InitializerReference,
-    InitializerValue,
-    OpReference,
-    whole,
-)
+from archdsl.elaborate.interpreter.environment import Defaults, Environment, Given
+from archdsl.elaborate.interpreter.protocols import ExpressionEvaluator
+from archdsl.elaborate.interpreter.values import BlockValue, InitializerReference, InitializerValue, OpReference, whole
 from archdsl.graph.model import Node
 from archdsl.language import syntax
 from archdsl.ops import OPS
 from archdsl.ops.contract.base import Op
 from archdsl.ops.norm import ScaleOp
 
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.expressions import Evaluator
-
 
 class OpCalls:
     """Ops from calls: written arguments, then defaults, then the op's own."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: ExpressionEvaluator, initializers: Initializers) -> None:
         self.evaluator = evaluator
+        self.initializers = initializers
         self._fields: dict[type[Op], tuple[str, ...]] = {}
 
     def fields(self, op_type: type[Op]) -> tuple[str, ...]:
@@ -81,18 +72,20 @@ class OpCalls:
             if channels_as_value(positional, channels):
                 message = f"`scale` would start at the value {channels}, which is the number of channels"
                 help_ = f"the channels are known: write `scale`; if it is meant, `scale(value = {positional[0].text})`"
-                raise self.evaluator.fault("E215", message, given["value"].span, help=help_)
+                raise self.evaluator.session.reporter.fault("E215", message, given["value"].span, help=help_)
             return
         padding = given.get("padding")
         help_ = hidden_channels(reference.name, positional, padding.value, channels) if padding else ""
         if help_ and padding:
             kernel = given["kernel_size"]
             message = f"`{reference.name}` would have a kernel of {kernel.value} with a padding of {padding.value}"
-            raise self.evaluator.fault("E215", message, kernel.span, help=f"{help_}; if it is meant, name the kernel")
+            raise self.evaluator.session.reporter.fault(
+                "E215", message, kernel.span, help=f"{help_}; if it is meant, name the kernel"
+            )
 
     def _plain(self, value: object) -> object:
         if isinstance(value, InitializerReference):
-            return self.evaluator.initializers.plain(value)
+            return self.initializers.plain(value)
         return whole(value)
 
     def add_defaults(
@@ -145,7 +138,7 @@ class OpCalls:
             fields = self._arguments(statement.op, defaults.environment)
             hint = f"write `default {name}({fields[0]} = ...)`" if fields else ""
             message = "the arguments of a default are named"
-            raise self.evaluator.fault("E213", message, given.positional[0].span, help=hint)
+            raise self.evaluator.session.reporter.fault("E213", message, given.positional[0].span, help=hint)
         return given
 
     def check_default(self, statement: syntax.Default, environment: Environment) -> None:
@@ -166,7 +159,7 @@ class OpCalls:
             return self.fields(known.op)
         hint = suggestion(name.name, [*OPS, *session.user_ops, *environment.module.names()])
         message = f"`default` is for ops and blocks, and `{name.name}` is none"
-        raise self.evaluator.fault("E201", message, name.span, help=hint)
+        raise self.evaluator.session.reporter.fault("E201", message, name.span, help=hint)
 
     def _block(self, name: str, environment: Environment) -> syntax.Block | None:
         """The block that is written under this name: here, in this file, or in that of a base."""
@@ -185,7 +178,7 @@ class OpCalls:
     ) -> Fault:
         """The fault for the first argument that the op refuses; those for the others are reported already."""
         if not isinstance(error, ValidationError):
-            return self.evaluator.fault("E215", f"`{name}` cannot take these arguments", call)
+            return self.evaluator.session.reporter.fault("E215", f"`{name}` cannot take these arguments", call)
         first, *others = [
             refused_argument(self.evaluator, name, given, call, each, positional, _channels(tensor))
             for each in one_an_argument(error)
@@ -219,7 +212,7 @@ class Initializers:
 
     def make(
         self,
-        evaluator: Evaluator,
+        evaluator: ExpressionEvaluator,
         callee: InitializerReference,
         arguments: tuple[syntax.Argument, ...],
         environment: Environment,

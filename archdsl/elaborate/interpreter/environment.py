@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from archdsl.elaborate.interpreter.values import Given
+from archdsl.base.source import Span
+from archdsl.elaborate.loading import LoadedModule
 from archdsl.graph.model import Node
 from archdsl.language import syntax
 
-if TYPE_CHECKING:
-    from archdsl.elaborate.loading import LoadedModule
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument's value with the place where it was written."""
+
+    value: object
+    span: Span | None
 
 
 @dataclass(slots=True, eq=False)

@@ -41,7 +41,7 @@ class Evaluator:
         self.fault = session.reporter.fault
         self.initializers = Initializers()
         self.operators = Operators(session)
-        self.functions = Functions(self)
+        self.functions = Functions(self, self.initializers)
         self._by_type: dict[type, Callable[[Any, Environment], object]] = {
             syntax.Name: self._name,
             syntax.Constant: self._constant,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
@@ -13,8 +12,10 @@ from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.habits import axis_help
 from archdsl.elaborate.interpreter.arguments import Arguments, bind_parameters, split_arguments
 from archdsl.elaborate.interpreter.builtins import BadCall
+from archdsl.elaborate.interpreter.calls import Initializers
 from archdsl.elaborate.interpreter.environment import Environment, Wires
 from archdsl.elaborate.interpreter.operators import length_of
+from archdsl.elaborate.interpreter.protocols import ExpressionEvaluator
 from archdsl.elaborate.interpreter.values import (
     LAYERS,
     NETWORK_AS_LAYER,
@@ -28,9 +29,6 @@ from archdsl.elaborate.interpreter.values import (
 )
 from archdsl.language import syntax
 
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.expressions import Evaluator
-
 TURNS_OF_A_CALL = 10
 """A call costs about as much as this many loop turns; counting it so bounds the time that recursion can take."""
 
@@ -38,8 +36,9 @@ TURNS_OF_A_CALL = 10
 class Functions:
     """Calls what is no layer."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: ExpressionEvaluator, initializers: Initializers) -> None:
         self.evaluator = evaluator
+        self.initializers = initializers
         self.session = evaluator.session
         self.fault = evaluator.session.reporter.fault
 
@@ -51,9 +50,7 @@ class Functions:
         if isinstance(callee, BuiltinValue):
             return self._call_builtin(callee, expression, environment)
         if isinstance(callee, InitializerReference):
-            return self.evaluator.initializers.make(
-                self.evaluator, callee, expression.arguments, environment, expression.span
-            )
+            return self.initializers.make(self.evaluator, callee, expression.arguments, environment, expression.span)
         help_ = "a layer that is written out has its arguments already" if isinstance(callee, LAYERS) else ""
         if isinstance(callee, NetworkValue):
             help_ = NETWORK_AS_LAYER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.codes import ErrorCode
@@ -11,15 +11,13 @@ from archdsl.elaborate.help.faults import Fault, Poisoned, holds
 from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.elaborate.interpreter.naming import Place
+from archdsl.elaborate.interpreter.protocols import LayerApplier
 from archdsl.elaborate.interpreter.values import LAYERS, OpReference, describe, is_number
 from archdsl.graph.model import Node
 from archdsl.language import syntax
 from archdsl.language.operands import is_brief
 from archdsl.ops.contract.base import Op, OpError
 from archdsl.ops.merge import AddOp, AddScalarOp, ConcatOp, MulOp, MulScalarOp, RsubScalarOp
-
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.application import Applier
 
 _MERGES: dict[str, type[Op]] = {"+": AddOp, "++": ConcatOp, "*": MulOp}
 _WITH_NUMBER: dict[str, type[Op]] = {"+": AddScalarOp, "*": MulScalarOp, "-": RsubScalarOp}
@@ -35,8 +33,9 @@ MAX_FACTOR_DIGITS = 7
 class Merger:
     """Applies ``f + g``, ``f ++ g``, ``f * g``, ``k * f``, ``k + f`` and ``k - f``."""
 
-    def __init__(self, applier: Applier) -> None:
+    def __init__(self, applier: LayerApplier) -> None:
         self.applier = applier
+        self.fault = applier.session.reporter.fault
 
     def chain(self, chain: syntax.Chain, environment: Environment, place: Place, tensor: Node) -> Node:
         """A chain of operands of which at least one should be a layer."""
@@ -92,7 +91,7 @@ class Merger:
             help_ = f"to scale it write `{float(number)} * ...`"
             if number >= 0:
                 help_ = f"to repeat it write `{spans[2].text} x {number}`; {help_}"
-            raise self.applier.fault("E226", "a whole number times a layer", spans[0].to(spans[2]), help=help_)
+            raise self.fault("E226", "a whole number times a layer", spans[0].to(spans[2]), help=help_)
         if tensor.id < 0:
             return INVALID
         op = self.applier.session.builder.op(_WITH_NUMBER[operator], {"value": float(number)})  # type: ignore[arg-type]
@@ -113,14 +112,14 @@ class Merger:
         }
         code = "E224" if operator in offered else "E221"
         message = f"`{operator}` needs a layer on its right, and this is the number {number}"
-        return self.applier.fault(code, message, spans[2], help=offered.get(operator, ""))  # type: ignore[arg-type]
+        return self.fault(code, message, spans[2], help=offered.get(operator, ""))  # type: ignore[arg-type]
 
     def _no_such_merge(self, operator: str, span: Span, with_number: str = "") -> Fault:
         hint = "layers merge by `+`, `++` and `*`"
         if operator == "-":
             hint += "; to subtract write `f + (-1.0 * g)`"
         code: ErrorCode = "E224" if operator == "-" and with_number else "E221"
-        return self.applier.fault(code, f"layers have no `{operator}`", span, help=with_number or hint)
+        return self.fault(code, f"layers have no `{operator}`", span, help=with_number or hint)
 
     def merge(
         self,
@@ -164,15 +163,15 @@ class Merger:
             f"write `{name}([{', '.join(['id'] * (arity or 2))}], ...)`, for each `id` a layer that makes what it reads"
         )
         if not first or first[0].name is not None:
-            raise self.applier.fault("E211", takes, span, help=help_)
+            raise self.fault("E211", takes, span, help=help_)
         value, at = self.applier.evaluator.evaluate(first[0].value, environment), first[0].value.span
         if not isinstance(value, tuple):
-            raise self.applier.fault("E215", f"{takes}, not {describe(value)}", at, help=help_)
+            raise self.fault("E215", f"{takes}, not {describe(value)}", at, help=help_)
         other = next((each for each in value if not isinstance(each, LAYERS)), None)
         if other is not None:
-            raise self.applier.fault("E215", f"{takes}, and this one holds {describe(other)}", at, help=help_)
+            raise self.fault("E215", f"{takes}, and this one holds {describe(other)}", at, help=help_)
         if len(value) != arity and (arity is not None or len(value) < 2):
-            raise self.applier.fault("E215", f"{takes}, not of {len(value)}", at, help=help_)
+            raise self.fault("E215", f"{takes}, not of {len(value)}", at, help=help_)
         return value
 
     def _add(
@@ -192,14 +191,14 @@ class Merger:
         if len(set(spans)) < len(spans):
             listed = ", ".join(str(node.type) for node in operands)
             mark, notes = f"item {at} (from 0) makes {operands[at].type}", (f"the shapes: {listed}",)
-            return self.applier.fault(
+            return self.fault(
                 error.code, error.message, spans[at], mark=mark, labels=merged, notes=notes, help=error.help
             )
         texts = [
             f"{node.type}: the tensor that entered the block" if node is entry else str(node.type) for node in operands
         ]
         others = tuple(Label(place, text) for i, (text, place) in enumerate(zip(texts, spans, strict=True)) if i != at)
-        return self.applier.fault(
+        return self.fault(
             error.code, error.message, spans[at], mark=texts[at], labels=(*others, *merged), help=error.help
         )
 

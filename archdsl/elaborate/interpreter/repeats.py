@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment
 from archdsl.elaborate.interpreter.naming import Place
+from archdsl.elaborate.interpreter.protocols import LayerApplier
 from archdsl.elaborate.interpreter.values import DimsValue, SharedValue
 from archdsl.graph.model import Node
 from archdsl.language import syntax
-
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.application import Applier
 
 
 class Repeater:
     """Applies ``f x n`` and ``shared(f)``."""
 
-    def __init__(self, applier: Applier) -> None:
+    def __init__(self, applier: LayerApplier) -> None:
         self.applier = applier
         self.session = applier.session
-        self.fault = applier.fault
+        self.fault = applier.session.reporter.fault
 
     def repeat_or_demand(
         self, expression: syntax.Chain, environment: Environment, place: Place, tensor: Node, label: str | None

@@ -6,10 +6,10 @@ from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.help.faults import Fault
+from archdsl.elaborate.interpreter.environment import Given
 from archdsl.elaborate.interpreter.naming import Place
 from archdsl.elaborate.interpreter.scopes import Scopes
 from archdsl.elaborate.interpreter.session import Session
-from archdsl.elaborate.interpreter.values import Given
 from archdsl.graph.model import Node
 from archdsl.ops.contract.base import Op, OpError
 

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from archdsl.base.source import Span
+from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.graph.model import Node
 from archdsl.language import syntax
 from archdsl.ops.contract.base import Op
 from archdsl.ops.contract.init import Initializer
-
-if TYPE_CHECKING:
-    from archdsl.elaborate.interpreter.environment import Environment
 
 
 class DimsValue(tuple[int, ...]):
@@ -190,11 +187,3 @@ _KINDS: dict[type, str] = {
     NetworkValue: "a network",
     Rounded: "a rounded number",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An argument's value with the place where it was written."""
-
-    value: object
-    span: Span | None
