@@ -16,7 +16,7 @@ from archdsl.language.binding import (
     Declaration,
     Kind,
     NamedSteps,
-    Use,
+    NameUse,
     VisibleNames,
     known_everywhere,
 )
@@ -58,7 +58,7 @@ def own_names(file: File, network: syntax.Network) -> set[str]:
 class _Binder:
     def __init__(self, file: File, everywhere: Mapping[str, Declaration] | None, finished: Sequence[str]) -> None:
         self.file = file
-        self.uses: list[Use] = []
+        self.uses: list[NameUse] = []
         self.declarations: list[Declaration] = []
         self.parts: list[VisibleNames] = []
         self.labels: list[BlockLabels] = []
@@ -76,7 +76,7 @@ class _Binder:
     def binding(self) -> Binding:
         for wire, path, visible, steps in self.wires:
             place = wire.path.span
-            self.uses.append(Use(path, place, steps.find(path, place.start), visible, "wire", wire))
+            self.uses.append(NameUse(path, place, steps.find(path, place.start), visible, "wire", wire))
         self.uses.sort(key=lambda use: use.place.start)
         return Binding(self.top, self.uses, self.declarations, self.parts, self.labels)
 
@@ -156,7 +156,7 @@ class _Binder:
         self, node: syntax.Name, visible: VisibleNames, role: Literal["name", "default"] = "name"
     ) -> Declaration | None:
         declaration = visible.find(node.name, node.span.start)
-        self.uses.append(Use(node.name, node.span, declaration, visible, role, node))
+        self.uses.append(NameUse(node.name, node.span, declaration, visible, role, node))
         return declaration
 
     def _name(self, node: syntax.Name, visible: VisibleNames, steps: NamedSteps) -> None:
@@ -165,7 +165,7 @@ class _Binder:
     def _keywords(self, arguments: Iterable[syntax.Argument], known: _Parameters, visible: VisibleNames) -> None:
         for argument in arguments:
             if (name := argument.name) is not None:
-                self.uses.append(Use(name.name, name.span, known.get(name.name), visible, "keyword", name))
+                self.uses.append(NameUse(name.name, name.span, known.get(name.name), visible, "keyword", name))
 
     def _called(self, callee: Declaration | None) -> _Parameters:
         """The parameters that keywords of a call name, where the text says what is called."""

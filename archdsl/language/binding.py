@@ -52,7 +52,7 @@ class Declaration:
         return f"<{self.kind} {self.name}>"
 
 
-class Use(NamedTuple):
+class NameUse(NamedTuple):
     """A name that stands for something: in an expression, as a keyword, in ``default``, as a wire.
 
     ``declaration`` is None where nothing is named so, and for keywords and wires where it is known only in building.
@@ -155,7 +155,7 @@ class Binding:
 
     top: VisibleNames
     """What the file declares, and what every file knows."""
-    uses: Sequence[Use]
+    uses: Sequence[NameUse]
     declarations: Sequence[Declaration]
     """Those that stand in this text."""
     parts: Sequence[VisibleNames]
@@ -163,12 +163,12 @@ class Binding:
     labels: Sequence[BlockLabels]
 
     @cached_property
-    def _by_node(self) -> dict[syntax.Node, Use]:
+    def _by_node(self) -> dict[syntax.Node, NameUse]:
         return {use.node: use for use in self.uses}
 
     @cached_property
-    def _by_declaration(self) -> dict[object, list[Use]]:
-        found: dict[object, list[Use]] = {}
+    def _by_declaration(self) -> dict[object, list[NameUse]]:
+        found: dict[object, list[NameUse]] = {}
         for use in self.uses:
             if use.declaration is not None:
                 found.setdefault(use.declaration.identity, []).append(use)
@@ -180,11 +180,11 @@ class Binding:
         own = [(each.place, each) for each in self.declarations if each.place is not None]
         return sorted([*used, *own], key=lambda item: item[0][1:])
 
-    def use(self, node: syntax.Name | syntax.Wire) -> Use | None:
+    def use(self, node: syntax.Name | syntax.Wire) -> NameUse | None:
         """The use that is written as this node; None for what is no use, or of another text."""
         return self._by_node.get(node)
 
-    def uses_of(self, declaration: Declaration) -> Sequence[Use]:
+    def uses_of(self, declaration: Declaration) -> Sequence[NameUse]:
         """Where a name means this, in the order of the text; its own place is none of them."""
         return self._by_declaration.get(declaration.identity, ())
 
