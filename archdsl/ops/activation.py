@@ -7,7 +7,7 @@ from typing import Literal
 
 from typing_extensions import override
 
-from archdsl.ops.contract.argument_types import Number, PositiveInt, PositiveNumber
+from archdsl.ops.contract.argument_types import NonNegativeNumber, Number, PositiveInt, PositiveNumber
 from archdsl.ops.contract.base import CostFreeOp, ModuleOp, OpError, ParameterSpec, PointwiseOp, Tensors, Types
 from archdsl.ops.contract.channels import channel_axis
 from archdsl.ops.contract.init import Constant
@@ -169,6 +169,15 @@ class HardsigmoidOp(_KeepsInputOp):
     aliases = ("hsigmoid",)
     torch_module = "nn.Hardsigmoid"
     ends_unit = False
+
+
+class SoftshrinkOp(_KeepsInputOp):
+    """``x`` drawn towards 0 by ``lambd``, and 0 where that would pass it: any layout, same type. torch.nn.Softshrink;
+    Donoho 1995."""
+
+    kind = "softshrink"
+    torch_module = "nn.Softshrink"
+    lambd: NonNegativeNumber = 0.5
 
 
 class SoftmaxOp(CostFreeOp):

@@ -9,18 +9,28 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import model_validator
 from typing_extensions import override
 
-from archdsl.ops.contract.argument_types import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt
+from archdsl.ops.contract.argument_types import OPEN, Flag, OpenPaddingPair, OpenPair, Pair, PositiveInt, PositiveNumber
 from archdsl.ops.contract.base import CostFreeOp, Op, OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.contract.torch_call import ModuleCall, TorchCall, module_call
 from archdsl.ops.facts.reading import ALL, SAME, Bins, PerAxis, Reads, Window
 from archdsl.ops.facts.window import DilatedWindowedOp, PaddedWindowedOp, WindowedOp, as_axes, check_half_padding
 from archdsl.ops.memory.tape import Tape, Tensor
-from archdsl.ops.memory.torch_memory import averaged, convolved, max_pooled, padded
+from archdsl.ops.memory.torch_memory import (
+    averaged,
+    convolved,
+    keeping_input,
+    keeping_result,
+    max_pooled,
+    padded,
+    product,
+)
 
 
 class _WindowPoolOp(WindowedOp, CostFreeOp):
     """A pool over sliding windows; with ``ceil``, a field of each, a last, partial window counts as well."""
+
+    call_depends_on = "arguments"
 
     if TYPE_CHECKING:
         ceil: bool
@@ -110,6 +120,43 @@ class AvgPoolOp(_PaddedPoolOp):
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         # as a convolution by constants, it keeps its input though it needs but the sizes
         return convolved(tape, tensors[0], self.infer(inputs).sizes, False)
+
+
+class LpPoolOp(_WindowPoolOp):
+    """The p-norm of each window, for a ``norm_type`` p: ``C x H x W`` to ``C x H' x W'``, without padding.
+
+    That is the p-th root of the sum of the elements' p-th powers: the sum for 1, which signs keep. Sizes are those of
+    ``maxpool`` with a padding of 0. Where the sum is below 0 and has no such root, or the elements no such power, the
+    result is no number: put it behind ``relu``. Errors: E304 kernel larger than the input, E306 another layout.
+    torch.nn.LPPool2d; Sermanet et al. 2012, arXiv:1204.3968, section 2.2.
+    """
+
+    kind = "lp_pool"
+    aliases = ("lppool", "lppool2d")
+    norm_type: PositiveNumber
+    kernel_size: Pair
+    stride: OpenPair = OPEN
+    ceil: Flag = False
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return module_call("nn.LPPool2d", self.norm_type, self.kernel_size, stride=self.stride, ceil_mode=self.ceil)
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        powers = keeping_input(tape, tensors[0])
+        means = convolved(tape, powers, self.infer(inputs).sizes, False)
+        tape.drop(powers)
+        signs, sizes = tape.pointwise(means), keeping_input(tape, means)
+        rectified = keeping_result(tape, sizes)
+        tape.drop(sizes)
+        signed = product(tape, signs, rectified)
+        tape.drop(signs, rectified)
+        sums = tape.pointwise(signed, with_number=True)
+        tape.drop(signed)
+        result = keeping_input(tape, sums)
+        tape.drop(sums, means)
+        return result
 
 
 class _WholeImagePoolOp(CostFreeOp):

@@ -116,6 +116,14 @@ WINDOWS: dict[str, Case] = {
         examples({**window(5), "dilation": per_axis(small(1, 2)), "ceil": FLAG}, IMAGE), pool(nn.MaxPool2d)
     ),
     "avgpool": Case(examples({**window(5), "ceil": FLAG, "count_include_pad": FLAG}, IMAGE), pool(nn.AvgPool2d)),
+    "lp_pool": Case(
+        examples(
+            {"norm_type": st.sampled_from([1, 2, 4]), "kernel_size": per_axis(small(1, 5))}
+            | {"stride": per_axis(small(1, 3)), "ceil": FLAG},
+            IMAGE,
+        ),
+        pool(nn.LPPool2d),
+    ),
     "global_avgpool": Case(examples({}, IMAGE), lambda arguments, inputs: nn.AdaptiveAvgPool2d(1)),
     "global_maxpool": Case(examples({}, IMAGE), lambda arguments, inputs: nn.AdaptiveMaxPool2d(1)),
     "adaptive_avgpool": Case(
@@ -351,6 +359,7 @@ ACTIVATIONS: dict[str, Case] = {
     "tanh": pointwise(nn.Tanh),
     "hardswish": pointwise(nn.Hardswish),
     "hardsigmoid": pointwise(nn.Hardsigmoid),
+    "softshrink": pointwise(nn.Softshrink, lambd=st.floats(0, 0.4)),
     "softmax": Case(examples({}, any_layout("C", "CL", "CHW", "HWC", "LC")), softmax),
     "dropout": pointwise(nn.Dropout, p=PROBABILITY),
     "dropout2d": Case(examples({"p": PROBABILITY}, IMAGE), lambda drawn, inputs: nn.Dropout2d(**drawn)),

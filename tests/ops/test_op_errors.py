@@ -28,6 +28,7 @@ SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "normalize": {"mean": (0.5,) * 4, "std": (0.5,) * 4},
     "maxpool": {"kernel_size": 1},
     "avgpool": {"kernel_size": 1},
+    "lp_pool": {"norm_type": 2, "kernel_size": 1},
     "adaptive_avgpool": {"output_size": 2},
     "adaptive_maxpool": {"output_size": 2},
     "drop_path": {"p": 0.1},
@@ -55,7 +56,7 @@ SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
 
 READERS: dict[tuple[Layout, ...], tuple[str, ...]] = {
     ("CHW",): (
-        "conv", "dwconv", "conv_transpose", "ln2d", "instance_norm", "normalize", "maxpool", "avgpool",
+        "conv", "dwconv", "conv_transpose", "ln2d", "instance_norm", "normalize", "maxpool", "avgpool", "lp_pool",
         "global_avgpool", "global_maxpool", "adaptive_avgpool", "adaptive_maxpool", "blurpool", "dropout2d",
         "upsample", "pixel_shuffle", "space_to_depth", "pad", "crop", "pad_channels", "channel_shuffle",
     ),
