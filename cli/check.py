@@ -1,4 +1,4 @@
-"""``archdsl check``: everything that is wrong with specs, without building them."""
+"""``archdsl check``: everything that is found in specs, without building them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
     options: FileOptions,
 ) -> None:
-    """Report everything that is wrong with specs. Exits with 1 if anything is."""
+    """Report everything that is found in specs. Exits with 1 if there are errors."""
     from archdsl.diagnostics.problems import Problems
 
     found = Problems()
