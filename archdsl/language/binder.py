@@ -214,7 +214,7 @@ class _Binder:
         self._push([*(each.default for each in node.parameters or ()), content], inner, steps)
 
     def _body(self, node: syntax.Body, visible: VisibleNames, steps: NamedSteps) -> None:
-        inner = self._part(visible, self._local(node.statements, in_order=True), node.span)
+        inner = self._part(visible, self._local(node.statements, in_order=True), node.span, until=node.span.end)
         self._push(node.statements, inner, steps)
 
     def _for(self, node: syntax.For, visible: VisibleNames, steps: NamedSteps) -> None:

@@ -75,6 +75,8 @@ class VisibleNames:
     span: Span | None = None
     as_of: int | None = None
     """Where one stands in the outer parts, if not where the name is written: what runs later sees all of them."""
+    until: int = END
+    """Where all of it has run, seen from the outer parts: what a body defines to be run later does not outlive it."""
     hidden: str = ""
     """The name that means something further out: a replacement may use what it replaces."""
     is_value: bool = False
@@ -90,7 +92,7 @@ class VisibleNames:
                 if found.seen_from <= offset:
                     return found
                 later = later or found
-            offset = offset if here.as_of is None else here.as_of
+            offset = min(offset, here.until) if here.as_of is None else here.as_of
             here = here.outer
         return later
 
@@ -102,7 +104,8 @@ class VisibleNames:
             for name, declaration in here.declared.items():
                 if name != here.hidden and (offset is None or declaration.seen_from <= offset):
                     found.setdefault(name, declaration)
-            offset = offset if offset is None or here.as_of is None else here.as_of
+            if offset is not None:
+                offset = min(offset, here.until) if here.as_of is None else here.as_of
             here = here.outer
         return found
 

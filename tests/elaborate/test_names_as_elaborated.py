@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import archdsl
 from archdsl import ArchError
@@ -18,12 +19,13 @@ from archdsl.elaborate.interpreter.bodies import BodyRunner
 from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.elaborate.interpreter.expressions import Evaluator
 from archdsl.elaborate.interpreter.session import MISSING
+from archdsl.elaborate.interpreter.values import FAILED
 from archdsl.elaborate.known import FINISHED, bound
 from archdsl.elaborate.networks import NetworkBuilder
 from archdsl.elaborate.plans import Planner
 from archdsl.language import syntax
 from archdsl.language.bases import bases
-from archdsl.language.binding import Declaration
+from archdsl.language.binding import Declaration, NameUse
 from archdsl.zoo.bundled import bundled
 from tests.elaborate.programs import programs
 
@@ -35,8 +37,8 @@ class Lookups:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.origins: dict[int, tuple[object, dict[str, object]]] = {}
-        self.seen = 0
-        self.wrong: list[str] = []
+        self.meanings: dict[NameUse, list[object]] = {}
+        """What each use has meant; a layer that is closed over a name may look at it before and after it is hidden."""
         self._before(patch, BodyRunner, "_define", lambda _, statement, environment, *__: self.put(
             environment, {statement.name.name: statement}))  # fmt: skip
         self._before(patch, Planner, "_bind", lambda _, network, __, environment: self.put(
@@ -111,15 +113,22 @@ class Lookups:
             return  # a parameter's text from outside
         use = bound(module, session.user_ops).use(expression)
         assert use is not None
-        self.seen += 1
-        meant = self._meant(evaluator, expression.name, environment)
-        if meant and not any(_is(use.declaration, each) for each in meant):
-            self.wrong.append(f"{expression.span.place}: {expression.name} is {use.declaration}, not {meant}")
+        self.meanings.setdefault(use, []).extend(self._meant(evaluator, expression.name, environment))
+
+    @property
+    def wrong(self) -> list[str]:
+        return [
+            f"{use.place.place}: {use.name} is {use.declaration}, not {meant}"
+            for use, meant in self.meanings.items()
+            if meant and not any(_is(use.declaration, each) for each in meant)
+        ]
 
     def _meant(self, evaluator: Evaluator, name: str, environment: Environment) -> list[object]:
         """What the name means: nodes, the name itself for what is known everywhere; nothing where it is unknown."""
         here: Environment | None = environment
         while here is not None:
+            if here.variables.get(name) is FAILED:
+                return []  # defined twice, say: nothing is left to be meant
             if name in here.variables:
                 return [self.origins[id(here.variables)][1][name]]
             here = here.parent
@@ -157,7 +166,7 @@ SOME = sorted(bundled())[::4]
 )
 def test_bundled_networks(name: str, lookups: Lookups) -> None:
     archdsl.load(name)
-    assert lookups.seen
+    assert any(lookups.meanings.values())
     assert lookups.wrong == []
 
 
@@ -174,4 +183,63 @@ def test_random_programs(text: str) -> None:
         lookups = Lookups(patch)
         with suppress(ArchError):
             archdsl.load(text)
+        assert lookups.wrong == []
+
+
+NAMES = st.sampled_from("abc")
+NUMBERS = st.recursive(
+    st.one_of(NAMES, NAMES, st.integers(1, 3).map(str)),
+    lambda inner: st.one_of(
+        st.builds("({} + {})".format, inner, inner),
+        st.builds("({} if {} > 1 else {})".format, inner, inner, inner),
+        st.builds("sum([{} for {} in [{}, 2]])".format, inner, NAMES, inner),
+        st.builds("{}({})".format, NAMES, inner),
+    ),
+    max_leaves=4,
+)
+LAYERS = st.one_of(
+    NAMES,
+    st.builds("conv({}, 1)".format, NUMBERS),
+    st.builds("(relu -> conv({}, 1))".format, NUMBERS),
+    st.builds("{}({})".format, NAMES, NUMBERS),
+)
+LINES = st.one_of(
+    st.builds("let {} = {}".format, NAMES, NUMBERS),
+    st.builds("let {} = {}".format, NAMES, NUMBERS),
+    st.builds("let {}({}) = {}".format, NAMES, NAMES, NUMBERS),
+    st.builds("let {} = (relu -> conv({}, 1))".format, NAMES, NUMBERS),
+    st.builds("block {}({} = {}) {{ {} }}".format, NAMES, NAMES, NUMBERS, LAYERS),
+    LAYERS,
+    LAYERS,
+)
+BODIES = st.recursive(
+    st.lists(LINES, max_size=4).map("\n".join),
+    lambda inner: st.lists(
+        st.one_of(
+            LINES,
+            LINES,
+            st.builds("for {} in [{}, 2] {{ {}\n }}".format, NAMES, NUMBERS, inner),
+            st.builds("if {} > 1 {{ {}\n }}".format, NUMBERS, inner),
+            st.builds("{{ {}\n relu }}".format, inner),
+            st.builds("block {}({}) {{ {}\n relu }}".format, NAMES, NAMES, inner),
+        ),
+        max_size=4,
+    ).map("\n".join),
+    max_leaves=4,
+)
+SHADOWING = st.builds(
+    "let a = 2\nlet b = a + 1\nblock c({}) {{ {}\n relu }}\n"
+    "network net({} = {}) {{\n input 4x4x4\n {}\n assert a > 0\n}}\n"
+    "network mine({} = {}) extends net {{\n let {} = 3\n head {{ {} }}\n}}\n".format,
+    NAMES, BODIES, NAMES, NUMBERS, BODIES, NAMES, NUMBERS, NAMES, LAYERS,
+)  # fmt: skip
+"""Three names for everything: numbers, functions, layers, loops and blocks that hide one another."""
+
+
+@settings(max_examples=150, suppress_health_check=[*HealthCheck])
+@given(SHADOWING)
+def test_names_that_hide_one_another(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        lookups = Lookups(patch)
+        archdsl.check(text)
         assert lookups.wrong == []

@@ -68,6 +68,7 @@ FOUND = [
     ("let", "let c = 1\n" + NET.format("let layer = relu -> conv(«c», 3)\n let «c» = 2\n layer")),
     ("let", "let c = 1\n" + NET.format("let f(x) = conv(«c», x)\n let «c» = 2\n f(3)")),
     ("let", NET.format("let f(x) = conv(«c», x)\n let «c» = 2\n f(3)")),
+    ("let", "let «c» = 1\n" + NET.format("if n > 0 { block b { conv(«c», 3) }\n b }\n let c = 2")),
     ("let", "let «size» = 8\nnetwork net { let size = 4\n input 3 x «size» x 8\n conv(size, 3) }"),
     ("let", NET.format("let «params» = 4\n conv(params, 1)\n assert «params» == 4")),
     ("let", "let «params» = 4\n" + NET.format("conv(«params», 1)")),
