@@ -82,7 +82,7 @@ class Places(NamedTuple):
         return tuple(found)
 
 
-class Step(NamedTuple):
+class PlacesStep(NamedTuple):
     """What an op makes of the places of one operand: new places, and the rule along each place axis."""
 
     places: Places
@@ -99,7 +99,7 @@ def input_places(type_: TensorType) -> Places | None:
     return Places(tuple(axes), tuple([type_.sizes[axis] for axis in along]), (0,) * len(axes))
 
 
-def step(reads: Reads, operand: int, places: Places, given: TensorType, output: TensorType) -> Step | None:
+def step(reads: Reads, operand: int, places: Places, given: TensorType, output: TensorType) -> PlacesStep | None:
     """The places after an op that reads this operand; None where nothing of them is left to read."""
     if isinstance(reads, PerOperand):
         own = reads.operands[operand]
@@ -110,7 +110,7 @@ def step(reads: Reads, operand: int, places: Places, given: TensorType, output: 
         return _picked(reads, places)
     if isinstance(reads, Prepended):
         extra = [count + reads.count * (axis == reads.axis) for axis, count in enumerate(places.extra)]
-        return Step(places._replace(extra=tuple(extra)), (SAME,) * len(places.sizes))
+        return PlacesStep(places._replace(extra=tuple(extra)), (SAME,) * len(places.sizes))
     return _per_axis(reads, places, given.sizes, output.sizes)
 
 
@@ -134,15 +134,15 @@ class _Draft:
             for digits in self.axes
         ]
 
-    def done(self) -> Step:
+    def done(self) -> PlacesStep:
         axes = tuple([_merged(digits) for digits in self.axes])
-        return Step(Places(axes, tuple(self.sizes), tuple(self.extra), self.is_bound), tuple(self.rules))
+        return PlacesStep(Places(axes, tuple(self.sizes), tuple(self.extra), self.is_bound), tuple(self.rules))
 
 
 # ---- rules for each axis -------------------------------------------------------------------------
 
 
-def _per_axis(reads: PerAxis, places: Places, given: tuple[int, ...], output: tuple[int, ...]) -> Step:
+def _per_axis(reads: PerAxis, places: Places, given: tuple[int, ...], output: tuple[int, ...]) -> PlacesStep:
     draft = _Draft(places)
     for axis, rule in enumerate(reads.rules):
         if given[axis] == output[axis] and (isinstance(rule, Same) or (isinstance(rule, All) and output[axis] == 1)):
@@ -221,7 +221,7 @@ def _move_window(draft: _Draft, axis: int, rule: AxisRule, output: int) -> None:
 # ---- moves ---------------------------------------------------------------------------------------
 
 
-def _rearranged(reads: Rearranged, places: Places, output: TensorType) -> Step:
+def _rearranged(reads: Rearranged, places: Places, output: TensorType) -> PlacesStep:
     if reads.split == places.tensor_sizes:
         split: Sequence[Digits] | None = places.axes
         extra = [places.extra[axis] for axis in reads.axes]
@@ -237,12 +237,12 @@ def _rearranged(reads: Rearranged, places: Places, output: TensorType) -> Step:
     return _scattered(places, output) if axes is None else _moved(places, axes, tuple(extra))
 
 
-def _moved(places: Places, axes: Sequence[Digits], extra: tuple[int, ...]) -> Step:
+def _moved(places: Places, axes: Sequence[Digits], extra: tuple[int, ...]) -> PlacesStep:
     merged = tuple([_merged(digits) for digits in axes])
-    return Step(places._replace(axes=merged, extra=extra), (SAME,) * len(places.sizes))
+    return PlacesStep(places._replace(axes=merged, extra=extra), (SAME,) * len(places.sizes))
 
 
-def _scattered(places: Places, output: TensorType) -> Step:
+def _scattered(places: Places, output: TensorType) -> PlacesStep:
     """Places in an order that digits cannot say: each element is taken to read them all."""
     draft = _Draft(places)
     counted = {digit.axis for digits in places.axes for digit in digits if digit.axis is not None}
@@ -291,7 +291,7 @@ def _continues(outer: Digit, inner: Digit) -> bool:
     return outer.axis == inner.axis and (outer.axis is None or outer.step == inner.size * inner.step)
 
 
-def _picked(reads: Picked, places: Places) -> Step | None:
+def _picked(reads: Picked, places: Places) -> PlacesStep | None:
     position = reads.position - places.extra[reads.axis]
     if position < 0:
         return None
@@ -312,7 +312,7 @@ def _picked(reads: Picked, places: Places) -> Step | None:
 # ---- merges --------------------------------------------------------------------------------------
 
 
-def merged(steps: Mapping[int, Step]) -> tuple[Places, dict[int, tuple[AxisRule, ...]]]:
+def merged(steps: Mapping[int, PlacesStep]) -> tuple[Places, dict[int, tuple[AxisRule, ...]]]:
     """The places after a merge of operands, and the rules of each, by the operand's index.
 
     An operand without some place axis is read at each place of the others, as the gate of a channel is.
@@ -354,7 +354,7 @@ class _Together:
         needed = self._has_extra and mixed
         return bool(self._apart and not needed) or any(operand.is_bound for operand in self._operands)
 
-    def rules(self, step: Step) -> Iterator[AxisRule]:
+    def rules(self, step: PlacesStep) -> Iterator[AxisRule]:
         """The operand's rules, where the place axes that it lacks are read everywhere."""
         for axis, rule in enumerate(step.rules):
             is_counted = any(_counted(step.places.axes, axis))

@@ -11,7 +11,14 @@ from typing import Any
 
 from archdsl.backends import layers
 from archdsl.backends.python.source_classes import Class, ClassParameter
-from archdsl.backends.python.source_expressions import NO_DEFAULT, Expression, Items, New, expression_text, literal
+from archdsl.backends.python.source_expressions import (
+    NO_DEFAULT,
+    Construction,
+    Expression,
+    Items,
+    expression_text,
+    literal,
+)
 from archdsl.backends.python.source_forward import Finish, heading, is_list, unnamed_section
 from archdsl.backends.python.source_init import init_lines
 from archdsl.backends.python.source_layout import FileLayout
@@ -157,7 +164,7 @@ def _child_lines(name: str, child: Expression, layout: FileLayout) -> list[str]:
     text = expression_text(child, layout.defaults)
     if is_attribute(name):
         return lines(text, before=f"self.{name} = ")
-    is_parameter = isinstance(child, New) and child.target == "nn.Parameter"
+    is_parameter = isinstance(child, Construction) and child.target == "nn.Parameter"
     adding = "register_parameter" if is_parameter else "add_module"
     return lines(Listing(f"self.{adding}(", (f'"{name}"', text), ")"))
 
@@ -167,7 +174,7 @@ def _layer_targets(made: Class) -> Iterator[str]:
     stack: list[Any] = [child for _, child in made.children]
     while stack:
         expression = stack.pop()
-        if isinstance(expression, New):
+        if isinstance(expression, Construction):
             if expression.target.startswith("layers."):
                 yield expression.target.removeprefix("layers.")
             stack += [value for _, value in expression.arguments]

@@ -16,8 +16,8 @@ from typing import Any
 
 from archdsl.backends.python.source_expressions import (
     NO_DEFAULT,
+    Construction,
     Expression,
-    New,
     ParameterReference,
     Slot,
     leaves,
@@ -45,7 +45,7 @@ class ClassParameter:
 
 
 @dataclass(slots=True, eq=False)
-class Use:
+class BlockUse:
     """One use of a block, before its class is known. ``channels`` are those that enter and leave."""
 
     container: Container
@@ -67,7 +67,7 @@ class Class:
     """A class of the file."""
 
     name: str
-    uses: list[Use]
+    uses: list[BlockUse]
     parameters: list[ClassParameter] = field(default_factory=list)
     children: tuple[tuple[str, Expression], ...] = ()
     """With ParameterReferences in place of the leaves that differ."""
@@ -88,9 +88,9 @@ def class_base_name(container: Container) -> str:
     return text
 
 
-def group(uses: Iterable[Use], names: ClassNames, defaults: dict[str, dict[str, Any]]) -> list[Class]:
+def group(uses: Iterable[BlockUse], names: ClassNames, defaults: dict[str, dict[str, Any]]) -> list[Class]:
     """Classes for the uses, in the order of their first uses; their parameters' defaults go into ``defaults``."""
-    groups: dict[Any, list[Use]] = {}
+    groups: dict[Any, list[BlockUse]] = {}
     for use in uses:
         groups.setdefault(use.key(), []).append(use)
     classes = []
@@ -102,7 +102,7 @@ def group(uses: Iterable[Use], names: ClassNames, defaults: dict[str, dict[str, 
     return classes
 
 
-def construction(made: Class, position: int) -> New:
+def construction(made: Class, position: int) -> Construction:
     """The call that makes the use of this position in ``made.uses``."""
     values = made.values[position]
     positional = 0
@@ -110,7 +110,7 @@ def construction(made: Class, position: int) -> New:
         if parameter.name not in _LEADING or parameter.default is not NO_DEFAULT:
             break
         positional += 1
-    return New(made.name, tuple((p.name, values[p.name]) for p in made.parameters), positional)
+    return Construction(made.name, tuple((p.name, values[p.name]) for p in made.parameters), positional)
 
 
 class ClassNames:
@@ -124,7 +124,7 @@ class ClassNames:
             fewest = self._fewest.setdefault(class_base_name(container), children)
             self._fewest[class_base_name(container)] = min(children, fewest, key=len)
 
-    def name(self, use: Use) -> str:
+    def name(self, use: BlockUse) -> str:
         """The block's name; where its uses have different children, the larger ones say what they have more."""
         base = class_base_name(use.container)
         more = [name for name in use.container.children if name not in self._fewest[base]]

@@ -21,7 +21,7 @@ Defaults = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class New:
+class Construction:
     """A constructor call, every argument by name; the first ``positional`` are written without.
 
     A target of "" is a tuple, ``+`` is ``first + step * i`` in a loop.
@@ -48,7 +48,7 @@ class ParameterReference:
     text: str
 
 
-Expression = New | Items
+Expression = Construction | Items
 Leaf = Any
 """int, float, bool, str, None or a tuple of numbers; in finished classes also a ParameterReference."""
 
@@ -62,12 +62,12 @@ class Slot:
     argument: str
 
 
-def module_expression(call: ModuleCall) -> New:
+def module_expression(call: ModuleCall) -> Construction:
     """The construction of a torch module with all arguments named, defaults included."""
     names = list(_signature(call.target))
     further = [f"argument{i}" for i in range(len(names), len(call.args))]  # of a constructor that takes any number
     positional = tuple(zip([*names, *further], call.args, strict=False))
-    return New(call.target, (*positional, *call.kwargs.items()), len(positional))
+    return Construction(call.target, (*positional, *call.kwargs.items()), len(positional))
 
 
 @cache
@@ -88,12 +88,12 @@ def torch_default(target: str, argument: str) -> Any:
 
 def map_leaves(expression: Any, change: Callable[[Slot, Leaf], Leaf], slot: Slot = Slot("", "", "")) -> Any:
     """The expression with each leaf replaced, from left to right."""
-    if isinstance(expression, New):
+    if isinstance(expression, Construction):
         target = expression.target
         arguments = tuple(
             (name, map_leaves(value, change, Slot(slot.child, target, name))) for name, value in expression.arguments
         )
-        return New(target, arguments, expression.positional)
+        return Construction(target, arguments, expression.positional)
     if isinstance(expression, Items):
         children = tuple(
             (name, map_leaves(child, change, Slot(_joined(slot.child, name), "", "")))
@@ -126,7 +126,7 @@ def shape(expression: Any) -> Any:
 
 def expression_text(expression: Any, defaults: Defaults) -> Text:
     """The construction in Python, without arguments that equal their default."""
-    if isinstance(expression, New):
+    if isinstance(expression, Construction):
         return _new_text(expression, defaults)
     if isinstance(expression, Items):
         return _items_text(expression, defaults)
@@ -139,7 +139,7 @@ def literal(value: Any) -> str:
     return f'"{value}"' if plain else repr(value)
 
 
-def _new_text(expression: New, defaults: Defaults) -> Text:
+def _new_text(expression: Construction, defaults: Defaults) -> Text:
     target = expression.target
     if target == "+":
         first, step = (flat_text(expression_text(value, defaults)) for _, value in expression.arguments)

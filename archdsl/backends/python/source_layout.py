@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from itertools import chain, pairwise
 from typing import Any
 
-from archdsl.backends.python.source_classes import Class, ClassNames, Use, construction, group
+from archdsl.backends.python.source_classes import BlockUse, Class, ClassNames, construction, group
 from archdsl.backends.python.source_expressions import (
+    Construction,
     Expression,
     Items,
-    New,
     leaves,
     map_leaves,
     module_expression,
@@ -79,15 +79,17 @@ class FileLayout:
         if isinstance(child.call, ModuleCall):
             return module_expression(child.call)
         (spec,) = child.node.op.parameters(self._graph.input_types(child.node)).values()
-        sizes = New("", tuple((f"size{i}", size) for i, size in enumerate(spec.shape)), len(spec.shape))
+        sizes = Construction("", tuple((f"size{i}", size) for i, size in enumerate(spec.shape)), len(spec.shape))
         value = spec.init.value if isinstance(spec.init, Constant) else 0.0
-        return New("nn.Parameter", (("data", New("torch.full", (("size", sizes), ("fill_value", value)), 2)),), 1)
+        return Construction(
+            "nn.Parameter", (("data", Construction("torch.full", (("size", sizes), ("fill_value", value)), 2)),), 1
+        )
 
-    def _use(self, container: Container) -> Use:
+    def _use(self, container: Container) -> BlockUse:
         arguments = tuple(self._argument_names(container))
         children = self._children(container)
         if not container.is_caller:
-            return Use(container, children, (), (), (None, None))
+            return BlockUse(container, children, (), (), (None, None))
         rolled = self._rolled(container, children) if container is not self._root else None
         if rolled is not None:
             return rolled
@@ -96,7 +98,7 @@ class FileLayout:
         training_only = self._graph.auxiliary_nodes() if container is self._root else frozenset[int]()
         writer = ForwardWriter(container, arguments, training_only=training_only)
         forward = writer.run(container.statements, finish)
-        return Use(container, children, tuple(forward), arguments, self._channels(container))
+        return BlockUse(container, children, tuple(forward), arguments, self._channels(container))
 
     def _argument_names(self, container: Container) -> list[str]:
         if len(container.inputs) == 1:
@@ -114,7 +116,7 @@ class FileLayout:
 
     # ---- loops -----------------------------------------------------------------------------------
 
-    def _rolled(self, container: Container, children: tuple[tuple[str, Expression], ...]) -> Use | None:
+    def _rolled(self, container: Container, children: tuple[tuple[str, Expression], ...]) -> BlockUse | None:
         """The container as a loop over its children, if all are called alike, one after the other."""
         naming = _numbered_names([name for name, _ in children])
         turns = len(children)
@@ -127,8 +129,8 @@ class FileLayout:
         writer = ForwardWriter(_first_turn(container, per_turn), ["x"], lambda caller, path: "layer")
         body = writer.run(container.statements[:per_turn], lambda outputs: returned_to_x(outputs))
         forward = ("for layer in self.children():", *[f"    {line}" for line in body], "return x")
-        loop = New("range", (("depth", turns),), 1)
-        return Use(container, (("", loop), ("layer", item)), forward, ("x",), self._channels(container), naming)
+        loop = Construction("range", (("depth", turns),), 1)
+        return BlockUse(container, (("", loop), ("layer", item)), forward, ("x",), self._channels(container), naming)
 
 
 def returned_to_x(outputs: list[Any]) -> list[str]:
@@ -239,7 +241,7 @@ def _progression(items: list[Expression]) -> Expression | None:
         if all(value == column[0] and type(value) is type(column[0]) for value in column):
             written.append(column[0])
         elif all(type(value) is int for value in column) and _grows_evenly(column):
-            written.append(New("+", (("in_channels", column[0]), ("growth", column[1] - column[0])), 2))
+            written.append(Construction("+", (("in_channels", column[0]), ("growth", column[1] - column[0])), 2))
         else:
             return None
     replacements = iter(written)
