@@ -157,6 +157,10 @@ def memory(
     )
 
 
+MOST_EXAMPLES = 2**62
+"""A batch larger than torch can count the elements of."""
+
+
 def largest_batch(
     graph: Graph,
     budget: int,
@@ -168,7 +172,8 @@ def largest_batch(
 ) -> int:
     """The most examples whose ``total`` is within ``budget`` bytes.
 
-    Raises ArchError E801 as ``memory`` does, E802 where not even one fits or an op does not say what it takes.
+    Raises ArchError E801 as ``memory`` does, E802 where not even one fits, every one does, or an op does not say what it
+    takes.
     """
 
     def total(batch: int) -> int:
@@ -181,6 +186,9 @@ def largest_batch(
         message = f"one example takes {total(1):,} bytes, and {budget:,} are given"
         hint = "a smaller input, another `dtype` or another optimiser takes less"
         raise ArchError(Diagnostic("E802", message, help=hint))
+    if total(MOST_EXAMPLES) <= budget:
+        message = f"{total(1):,} bytes are taken whatever the batch is: every batch fits"
+        raise ArchError(Diagnostic("E802", message, help="nothing here is kept for training, as nothing is trained"))
     return _largest(total, budget)
 
 

@@ -261,6 +261,12 @@ def test_a_budget_for_just_one_example_gives_one() -> None:
         largest_batch(graph, one - 1)
 
 
+def test_no_batch_is_the_largest_where_memory_does_not_grow_with_it() -> None:
+    graph = archdsl.load("network untrained { input 3x8x8\n relu }")
+    with pytest.raises(archdsl.ArchError, match="every batch fits"):
+        largest_batch(graph, 2**30)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
