@@ -1,1 +1,1 @@
-"""What a graph costs, and tables of it."""
+"""What a graph costs, and what it sees."""
