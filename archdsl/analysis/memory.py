@@ -172,8 +172,8 @@ def largest_batch(
 ) -> int:
     """The most examples whose ``total`` is within ``budget`` bytes.
 
-    Raises ArchError E801 as ``memory`` does, E802 where not even one fits, every one does, or an op does not say what it
-    takes.
+    Raises ArchError E801 as ``memory`` does, E802 where none fits, where every one does, and where an op does not say
+    what it takes.
     """
 
     def total(batch: int) -> int:
