@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from archdsl.language.parser.grammar_compiler import compile_grammar
-from archdsl.language.parser.lalr_tables import TABLES, read_grammar, tables_text
+from archdsl.language.parser.grammar_tables import TABLES, read_grammar
+from archdsl.language.parser.lalr_tables import tables_text
 
 FILE = Path(__file__).parent.parent / "grammar" / TABLES
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.language.parser import grammar_compiler, kinds
-from archdsl.language.parser import lalr_tables as parser_tables
-from archdsl.language.parser.lalr_tables import GRAMMAR, TABLES, Tables, load_tables, read_grammar
+from archdsl.language.parser import grammar_compiler, grammar_tables, kinds
+from archdsl.language.parser.grammar_tables import GRAMMAR, TABLES, load_tables, read_grammar
+from archdsl.language.parser.lalr_tables import Tables
 from tools.parse_tables import FILE, made
 
 load_afresh = load_tables.__wrapped__
@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of grammar and tables in place of the package's own."""
     for name in (GRAMMAR, TABLES):
         (tmp_path / name).write_bytes(FILE.with_name(name).read_bytes())
-    monkeypatch.setattr(parser_tables, "resource_folder", {"grammar": tmp_path}.__getitem__)
+    monkeypatch.setattr(grammar_tables, "resource_folder", {"grammar": tmp_path}.__getitem__)
     return tmp_path
 
 

@@ -15,7 +15,7 @@ from archdsl.diagnostics.problems import ArchError
 from archdsl.diagnostics.rendering import render_text
 from archdsl.language import syntax
 from archdsl.language.parser import parse, parse_expression
-from archdsl.language.parser.lalr_tables import load_tables
+from archdsl.language.parser.grammar_tables import load_tables
 from tests.goldens import FOLDER, check_golden, golden_cases, orphans
 from tests.language.parsing import faults, module_of
 from tests.language.spoilt_texts import BROKEN, TEXTS, spoilt_programs

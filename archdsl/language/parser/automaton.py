@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from archdsl.language.parser.brackets import nesting, nesting_fault
 from archdsl.language.parser.giving_up import GivenUpError
+from archdsl.language.parser.grammar_tables import load_tables
 from archdsl.language.parser.kinds import NEWLINE
-from archdsl.language.parser.lalr_tables import Rule, Tables, load_tables
+from archdsl.language.parser.lalr_tables import Rule, Tables
 from archdsl.language.parser.nodes import Children, NodeBuilder
 from archdsl.language.parser.tokens import Token
 

@@ -1,21 +1,11 @@
-"""The parse tables: made from the grammar by Lark, kept beside it as plain data.
-
-Lark takes 100 ms to import and analyse the grammar; its tables as JSON load in one.
-"""
+"""LALR(1) tables as plain data, and as text."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from hashlib import sha256
 from typing import NamedTuple
-
-from archdsl.base.resources import resource_folder
-
-GRAMMAR = "arch.lark"
-TABLES = "tables.json"
-"""The file beside the grammar that ``python -m tools.parse_tables`` writes."""
 
 
 class Terminal(NamedTuple):
@@ -48,23 +38,6 @@ class Tables(NamedTuple):
     starts: dict[str, int]
 
 
-@cache
-def load_tables() -> Tables:
-    """The tables of the grammar, which are made anew where it is not the one that the kept ones were made from."""
-    grammar = read_grammar()
-    tables = _from_text((resource_folder("grammar") / TABLES).read_text(encoding="utf-8"), grammar)
-    if tables is None:
-        from archdsl.language.parser.grammar_compiler import compile_grammar
-
-        return compile_grammar(grammar)
-    return tables
-
-
-def read_grammar() -> str:
-    """The grammar, with the same line ends on every system."""
-    return (resource_folder("grammar") / GRAMMAR).read_text(encoding="utf-8")
-
-
 def tables_text(tables: Tables, grammar: str) -> str:
     """The tables as JSON, a rule and a state a line, so that a change of the grammar shows what it changes."""
     lists: dict[str, Sequence[object]] = {
@@ -80,7 +53,7 @@ def tables_text(tables: Tables, grammar: str) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def _from_text(text: str, grammar: str) -> Tables | None:
+def tables_of(text: str, grammar: str) -> Tables | None:
     """What ``tables_text`` wrote of this grammar; None where it was another."""
     found = json.loads(text)
     if found["grammar"] != _digest(grammar):

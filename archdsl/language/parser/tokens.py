@@ -8,8 +8,9 @@ from functools import cache
 from typing import NamedTuple
 
 from archdsl.base.source import Source, Span
+from archdsl.language.parser.grammar_tables import load_tables
 from archdsl.language.parser.kinds import CLOSERS, END, FAULTS, LABELS, NEWLINE, OPENERS, STATEMENT_ENDS, UNKNOWN
-from archdsl.language.parser.lalr_tables import Terminal, load_tables
+from archdsl.language.parser.lalr_tables import Terminal
 
 _COLON = re.compile(r"[ \t]*:")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from archdsl.base.source import Source, Span
+from archdsl.language.parser.grammar_tables import load_tables
 from archdsl.language.parser.kinds import FAULTS, UNTERMINATED
-from archdsl.language.parser.lalr_tables import load_tables
 
 
 @dataclass(frozen=True, slots=True)
