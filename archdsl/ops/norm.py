@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
@@ -21,7 +21,7 @@ from archdsl.ops.contract.argument_types import (
 from archdsl.ops.contract.base import CostFreeOp, OpError, ParameterSpec, Tensors, Types, require_layout
 from archdsl.ops.contract.channels import channel_axis, check_groups
 from archdsl.ops.contract.init import Constant, VectorInit
-from archdsl.ops.contract.shapes import TensorType
+from archdsl.ops.contract.shapes import Layout, TensorType
 from archdsl.ops.contract.torch_call import FunctionCall, ModuleCall, OwnParameter, TorchCall, X, module_call
 from archdsl.ops.facts.reading import ALL, Reads, along, in_place
 from archdsl.ops.memory.strides import contiguous, is_channels_last, suggested
@@ -29,11 +29,40 @@ from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import made_contiguous, normalized, permuted
 
 
-def _affine(channels: int, init: VectorInit, bias_init: VectorInit) -> dict[str, ParameterSpec]:
-    return {"weight": ParameterSpec((channels,), init), "bias": ParameterSpec((channels,), bias_init)}
+class _NormOp(CostFreeOp):
+    """Elements brought to mean 0 and variance 1, then a factor and an offset for each channel: same type."""
+
+    torch_channels_at = 1
+    layouts: ClassVar[tuple[Layout, ...]]
+    """Which layouts it reads."""
+
+    if TYPE_CHECKING:
+        affine: bool
+        init: VectorInit
+        bias_init: VectorInit
+
+    def is_affine(self) -> bool:
+        """Whether there are a factor and an offset."""
+        return self.affine
+
+    @override
+    def infer(self, inputs: Types) -> TensorType:
+        require_layout(self.kind, inputs[0], self.layouts)
+        return inputs[0]
+
+    @override
+    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
+        if not self.is_affine():
+            return {}
+        channels = (inputs[0].sizes[channel_axis(self.kind, inputs[0])],)
+        return {"weight": ParameterSpec(channels, self.init), "bias": ParameterSpec(channels, self.bias_init)}
+
+    def has_gradient(self, x: Tensor, tape: Tape) -> bool:
+        """Whether its result has one, from the input or from the parameters."""
+        return x.grad or (self.is_affine() and tape.grad)
 
 
-class BatchNormOp(CostFreeOp):
+class BatchNormOp(_NormOp):
     """Batch normalisation: each channel of ``C x H x W``, ``C x L`` or ``C`` to mean 0, variance 1 over the batch.
 
     Then a factor and an offset per channel, with ``affine``. In eval mode the running statistics stand
@@ -45,7 +74,7 @@ class BatchNormOp(CostFreeOp):
 
     kind = "bn"
     aliases = ("batchnorm", "batch_norm", "batchnorm2d", "norm")
-    torch_channels_at = 1
+    layouts = ("CHW", "CL", "C")
     size_attributes = ("num_features",)
     output_can_be_overwritten = True
     call_depends_on = "channels"
@@ -57,20 +86,11 @@ class BatchNormOp(CostFreeOp):
     bias_init: VectorInit = None
 
     @override
-    def infer(self, inputs: Types) -> TensorType:
-        require_layout("bn", inputs[0], ("CHW", "CL", "C"))
-        return inputs[0]
-
-    @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         rank = len(output.sizes)
         if self.track_running_stats:
             return in_place(rank)
         return along(rank, dict.fromkeys(range(1, rank), ALL), statistics=True)
-
-    @override
-    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
 
     @override
     def buffers(self, inputs: Types) -> Mapping[str, ParameterSpec]:
@@ -97,13 +117,12 @@ class BatchNormOp(CostFreeOp):
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
-        grad = x.grad or (self.affine and tape.grad)
         # statistics of the batch are used, and returned, in training or where there are no others
         statistics = x.sizes[1:2] if tape.training or not self.track_running_stats else (0,)
-        return normalized(tape, x, statistics, grad, suggested(x.sizes, x.place))
+        return normalized(tape, x, statistics, self.has_gradient(x, tape), suggested(x.sizes, x.place))
 
 
-class LayerNormOp(CostFreeOp):
+class LayerNormOp(_NormOp):
     """Layer normalisation: the channels at each place of ``C``, ``L x C`` or ``H x W x C`` to mean 0, variance 1.
 
     Then a factor (``affine``) and an offset (``bias`` as well) per channel. Parameters: ``weight``, ``bias`` (C).
@@ -113,7 +132,7 @@ class LayerNormOp(CostFreeOp):
 
     kind = "ln"
     aliases = ("layernorm", "layer_norm")
-    torch_channels_at = 1
+    layouts = ("C", "LC", "HWC")
     output_can_be_overwritten = True
     eps: Epsilon = 1e-5
     affine: Flag = True
@@ -124,7 +143,7 @@ class LayerNormOp(CostFreeOp):
     @override
     def infer(self, inputs: Types) -> TensorType:
         hint = "use `ln2d`" if inputs[0].layout == "CHW" else "write `channels_last` before it"
-        require_layout("ln", inputs[0], ("C", "LC", "HWC"), hint)
+        require_layout(self.kind, inputs[0], self.layouts, hint)
         return inputs[0]
 
     @override
@@ -134,10 +153,8 @@ class LayerNormOp(CostFreeOp):
 
     @override
     def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        if not self.affine:
-            return {}
-        specs = _affine(inputs[0].sizes[-1], self.init, self.bias_init)
-        return specs if self.bias else {"weight": specs["weight"]}
+        specs = super().parameters(inputs)
+        return {name: spec for name, spec in specs.items() if self.bias or name == "weight"}
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:
@@ -147,10 +164,10 @@ class LayerNormOp(CostFreeOp):
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
-        return normalized(tape, x, x.sizes[:-1], x.grad or (self.affine and tape.grad))
+        return normalized(tape, x, x.sizes[:-1], self.has_gradient(x, tape))
 
 
-class LayerNorm2dOp(CostFreeOp):
+class LayerNorm2dOp(_NormOp):
     """Layer normalisation over the channels at each place of an image ``C x H x W``, with factor and offset.
 
     Parameters: ``weight``, ``bias`` (C). Errors: E306 for other layouts, where ``ln`` does it. torch.nn.LayerNorm
@@ -158,14 +175,14 @@ class LayerNorm2dOp(CostFreeOp):
     """
 
     kind = "ln2d"
-    torch_channels_at = 1
+    layouts = ("CHW",)
     eps: Epsilon = 1e-6
     init: VectorInit = None
     bias_init: VectorInit = None
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("ln2d", inputs[0], ("CHW",), "use `ln`")
+        require_layout(self.kind, inputs[0], self.layouts, "use `ln`")
         return inputs[0]
 
     @override
@@ -173,8 +190,8 @@ class LayerNorm2dOp(CostFreeOp):
         return along(3, {0: ALL}, statistics=True)
 
     @override
-    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        return _affine(inputs[0].sizes[0], self.init, self.bias_init)
+    def is_affine(self) -> bool:
+        return True
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:
@@ -183,10 +200,10 @@ class LayerNorm2dOp(CostFreeOp):
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         x = permuted(tensors[0], 0, 2, 3, 1)
-        return permuted(normalized(tape, x, x.sizes[:-1], tape.grad), 0, 3, 1, 2)
+        return permuted(normalized(tape, x, x.sizes[:-1], self.has_gradient(x, tape)), 0, 3, 1, 2)
 
 
-class GroupNormOp(CostFreeOp):
+class GroupNormOp(_NormOp):
     """Group normalisation: ``num_groups`` groups of channels of ``C x H x W``, ``C x L`` or ``C``, each to mean 0,
     variance 1; then, with ``affine``, a factor and an offset per channel.
 
@@ -197,6 +214,7 @@ class GroupNormOp(CostFreeOp):
     kind = "gn"
     aliases = ("groupnorm", "group_norm")
     torch_channels_at = 2
+    layouts = ("CHW", "CL", "C")
     output_can_be_overwritten = True
     num_groups: PositiveInt
     eps: Epsilon = 1e-5
@@ -206,19 +224,15 @@ class GroupNormOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("gn", inputs[0], ("CHW", "CL", "C"))
-        channels = inputs[0].sizes[0]
+        output = super().infer(inputs)
+        channels = output.sizes[0]
         check_groups("gn", self.num_groups, channels, channels, argument="num_groups")
-        return inputs[0]
+        return output
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         rank = len(output.sizes)
         return along(rank, dict.fromkeys(range(rank), ALL), statistics=True)
-
-    @override
-    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:
@@ -227,13 +241,13 @@ class GroupNormOp(CostFreeOp):
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         (x,) = tensors
-        grad = x.grad or (self.affine and tape.grad)
+        grad = self.has_gradient(x, tape)
         if not is_channels_last(x.sizes, x.strides):
             x = made_contiguous(tape, x)
         return normalized(tape, x, (x.sizes[0], self.num_groups), grad, suggested(x.sizes, x.place))
 
 
-class InstanceNormOp(CostFreeOp):
+class InstanceNormOp(_NormOp):
     """Instance normalisation: each channel of each image ``C x H x W`` to mean 0, variance 1.
 
     Then, with ``affine``, a factor and an offset per channel. Parameters: ``weight``, ``bias`` (C). Errors: E306
@@ -242,7 +256,7 @@ class InstanceNormOp(CostFreeOp):
     """
 
     kind = "instance_norm"
-    torch_channels_at = 1
+    layouts = ("CHW",)
     output_can_be_overwritten = True
     eps: Epsilon = 1e-5
     affine: Flag = False
@@ -251,19 +265,15 @@ class InstanceNormOp(CostFreeOp):
 
     @override
     def infer(self, inputs: Types) -> TensorType:
-        require_layout("instance_norm", inputs[0], ("CHW",))
-        if inputs[0].sizes[1:] == (1, 1):
-            message = f"`instance_norm` takes images of two pixels or more, but gets {inputs[0]}"
+        output = super().infer(inputs)
+        if output.sizes[1:] == (1, 1):
+            message = f"`instance_norm` takes images of two pixels or more, but gets {output}"
             raise OpError("E308", message, help="move it before the pooling")
-        return inputs[0]
+        return output
 
     @override
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return along(3, {1: ALL, 2: ALL}, statistics=True)
-
-    @override
-    def parameters(self, inputs: Types) -> Mapping[str, ParameterSpec]:
-        return _affine(inputs[0].sizes[0], self.init, self.bias_init) if self.affine else {}
 
     @override
     def torch_call(self, inputs: Types) -> TorchCall:
@@ -272,7 +282,7 @@ class InstanceNormOp(CostFreeOp):
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
         x = made_contiguous(tape, tensors[0])
-        grad = x.grad or (self.affine and tape.grad)
+        grad = self.has_gradient(x, tape)
         channels = x.sizes[0] * x.sizes[1]
         if self.affine:
             # a batch norm whose channels are those of all examples: the parameters are repeated for each
