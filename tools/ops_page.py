@@ -23,19 +23,19 @@ from archdsl.ops.contract.init import INITIALIZERS, Initializer
 PAGE = Path(__file__).parent.parent / "docs" / "ops.md"
 
 FAMILIES = {
-    "conv": "Convolutions",
-    "linear": "Linear",
-    "norm": "Normalisation and scale",
-    "activation": "Activations",
-    "pooling": "Pooling",
-    "regularization": "Noise in training",
-    "reshape": "Shape and order of axes",
-    "resample": "Image size",
-    "slicing": "Channels and tokens",
-    "attention": "Attention and embeddings",
-    "local_attention": "Attention within windows",
+    "Convolutions": ("conv",),
+    "Linear": ("linear",),
+    "Normalisation and scale": ("norm",),
+    "Activations": ("activation",),
+    "Pooling": ("pooling",),
+    "Noise in training": ("regularization",),
+    "Shape and order of axes": ("reshape",),
+    "Image size": ("resample",),
+    "Channels and tokens": ("slicing",),
+    "Attention and embeddings": ("attention",),
+    "Attention within windows": ("image_windows", "local_attention"),
 }
-"""Titles by the module of ``archdsl.ops`` that holds the family, in the page's order."""
+"""The modules of ``archdsl.ops`` that hold a family, by its title, in the page's order."""
 
 TAKES = {
     "PositiveInt": "a whole number from 1",
@@ -160,23 +160,23 @@ _SOURCE = re.compile(
 def render() -> str:
     """The whole page."""
     pieces = [_HEAD, _contents()]
-    for module, title in FAMILIES.items():
+    for title, modules in FAMILIES.items():
         pieces.append(f"## {title}\n")
-        pieces.extend(_entry(name, op) for name, op in _family(module))
+        pieces.extend(_entry(name, op) for name, op in _family(modules))
     pieces.append("## What operators become\n\nThese are written as operators; graphs and tables show their names.\n")
     pieces.extend(_operator(name) for name in OPERATORS)
     pieces.append(_initializers())
     return "\n".join(pieces)
 
 
-def _family(module: str) -> list[tuple[str, type[Op]]]:
-    return [(name, op) for name, op in OPS.items() if op.__module__ == f"archdsl.ops.{module}"]
+def _family(modules: tuple[str, ...]) -> list[tuple[str, type[Op]]]:
+    return [(name, op) for name, op in OPS.items() if op.__module__.removeprefix("archdsl.ops.") in modules]
 
 
 def _contents() -> str:
     lines = []
-    for module, title in FAMILIES.items():
-        links = ", ".join(f"[`{name}`](#{name})" for name, _ in _family(module))
+    for title, modules in FAMILIES.items():
+        links = ", ".join(f"[`{name}`](#{name})" for name, _ in _family(modules))
         lines.append(f"- {title}: {links}\n")
     return "".join(lines)
 

@@ -6,6 +6,7 @@ from archdsl.ops import (
     activation,
     attention,
     conv,
+    image_windows,
     linear,
     local_attention,
     merge,
@@ -84,10 +85,10 @@ OPS = _by_kind(
     attention.DotProductAttentionOp,
     attention.ClassTokenOp,
     attention.PositionEmbeddingOp,
-    local_attention.PatchMergingOp,
+    image_windows.PatchMergingOp,
     local_attention.WindowAttentionOp,
-    local_attention.WindowsOp,
-    local_attention.UnwindowsOp,
+    image_windows.WindowsOp,
+    image_windows.UnwindowsOp,
     local_attention.RelativeAttentionOp,
 )
 """What specs may call, by its name there."""
