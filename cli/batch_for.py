@@ -56,15 +56,15 @@ def _fitting_batches(found: Sequence[_Found], budget: str, size: int, form: Form
         return "".join(f"{one.spec}: batch {one.batch:,} fits in {budget}\n" for one in found if one.batch)
     rows = [_data(one, size) for one in found]
     if form is Form.JSON:
-        from archdsl.views.json_form import json_text
+        from archdsl.views.forms.json_form import json_text
 
         return json_text(rows)
     titles, cells = list(rows[0]), [["" if value is None else str(value) for value in row.values()] for row in rows]
     if form is Form.CSV:
-        from archdsl.views.csv_form import csv_table
+        from archdsl.views.forms.csv_form import csv_table
 
         return csv_table(titles, cells)
-    from archdsl.views.tables import Table, TableColumn
+    from archdsl.views.forms.tables import Table, TableColumn
 
     return drawn(form, Table([TableColumn(title, right=title in ("batch", "bytes")) for title in titles], cells))
 

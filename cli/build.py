@@ -151,7 +151,7 @@ def _imported(graph: Graph, output: Path) -> list[str]:
 
 def _summary(graph: Graph, device: Device, timer: _Timer, output: Path | None) -> str:
     from archdsl.views.analyses import Analyses
-    from archdsl.views.text_form import totals_text
+    from archdsl.views.forms.text_form import totals_text
     from archdsl.views.totals import total_lines
 
     settings = ", ".join(f"{name} = {value}" for name, value in graph.settings.items())

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from .output import Form, drawn, say
 
 if TYPE_CHECKING:
+    from archdsl.views.forms.tables import Table
     from archdsl.views.stats import Stats
-    from archdsl.views.tables import Table
 
 
 def show_explained_costs(analysed: Sequence[tuple[str, Stats]], form: Form) -> None:
     """Prints each kind of op with its formula and what it comes to, in evaluation and in a training step."""
     if form is Form.JSON:
-        from archdsl.views.json_form import json_text
+        from archdsl.views.forms.json_form import json_text
 
         say(json_text([_data(spec, stats) for spec, stats in analysed]))
     elif form is Form.CSV:
@@ -33,7 +33,7 @@ def _data(spec: str, stats: Stats) -> dict[str, Any]:
 
 def _csv(analysed: Sequence[tuple[str, Stats]]) -> str:
     from archdsl.views.cost_formulas import ExplainedCost, explained
-    from archdsl.views.csv_form import csv_table
+    from archdsl.views.forms.csv_form import csv_table
 
     rows = [[spec, *map(str, row)] for spec, stats in analysed for row in explained(stats)]
     return csv_table(["spec", *ExplainedCost._fields], rows)
@@ -54,7 +54,7 @@ def _text(spec: str, stats: Stats, form: Form) -> str:
 def _table(stats: Stats) -> Table:
     """A line for each kind of op; with a column for uses in auxiliary branches where there are some."""
     from archdsl.views.cost_formulas import explained
-    from archdsl.views.tables import Table, TableColumn
+    from archdsl.views.forms.tables import Table, TableColumn
 
     found = explained(stats)
     has_auxiliary = any(row.auxiliary_uses for row in found)

@@ -45,7 +45,7 @@ def list_specs(
     ]
     found.sort(key=lambda spec: (spec.family.lower(), spec.macs))
     if as_json:
-        from archdsl.views.json_form import json_text
+        from archdsl.views.forms.json_form import json_text
 
         say(json_text([asdict(spec) for spec in found]))
     else:
@@ -93,8 +93,8 @@ def _amount(option: str, text: str | None) -> float:
 
 
 def _table(found: Iterable[Summary]) -> str:
-    from archdsl.views.tables import Table, TableColumn
-    from archdsl.views.text_form import text_table
+    from archdsl.views.forms.tables import Table, TableColumn
+    from archdsl.views.forms.text_form import text_table
 
     columns = [
         TableColumn("family"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from archdsl.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
-    from archdsl.views.tables import Table, Totals
+    from archdsl.views.forms.tables import Table, Totals
 
 _NARROWEST = 20
 """Characters of a line that is printed into, however narrow the terminal is."""
@@ -90,7 +90,7 @@ def coloured(stream: TextIO | None = None) -> bool:
 def drawn(form: Form, table: Table, totals: Totals = ()) -> str:
     """A table and the totals below it, for stdout: as Markdown if that is asked for, else as text."""
     if form is Form.MARKDOWN:
-        from archdsl.views.markdown_form import markdown_table, totals_markdown
+        from archdsl.views.forms.markdown_form import markdown_table, totals_markdown
 
         return markdown_table(table) + (f"\n{totals_markdown(totals)}" if totals else "")
     return shown_table(table) + (f"\n{_shown_totals(totals)}" if totals else "")
@@ -100,10 +100,10 @@ def shown_table(table: Table) -> str:
     """The table for stdout: made to fit where a person looks at it, whole otherwise."""
     width = terminal_width()
     if width is None:
-        from archdsl.views.text_form import text_table
+        from archdsl.views.forms.text_form import text_table
 
         return text_table(table)
-    from archdsl.views.fitted_tables import fitted_table
+    from archdsl.views.forms.fitted_tables import fitted_table
 
     rule, ellipsis = ("─", "…") if can_show("─…", sys.stdout) else ("-", "~")
     return fitted_table(table, width, rule=rule, ellipsis=ellipsis, heading=_bold if coloured() else str)
@@ -111,7 +111,7 @@ def shown_table(table: Table) -> str:
 
 def _shown_totals(totals: Totals) -> str:
     """Names and values for stdout, a line each; broken where a person looks at it and it is too long."""
-    from archdsl.views.text_form import totals_text
+    from archdsl.views.forms.text_form import totals_text
 
     return totals_text(totals, terminal_width())
 

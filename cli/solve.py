@@ -88,7 +88,7 @@ def solve(
     with progress() as show:
         found = _solution(request, sought, {**asdict(budgets), **use.given(), "nearest": nearest, "progress": show})
     if as_json:
-        from archdsl.views.json_form import json_text
+        from archdsl.views.forms.json_form import json_text
 
         say(json_text(found.as_json()))
     else:
@@ -136,7 +136,7 @@ def _open_parameter(texts: Iterable[str]) -> tuple[_Open, list[str]]:
 
 def _text(found: Solution) -> str:
     from archdsl.analysis.symbolic.formulas import named
-    from archdsl.views.tables import Table, TableColumn
+    from archdsl.views.forms.tables import Table, TableColumn
 
     budgets = " and ".join(f"{budget.limit:,} {named(budget.metric)}" for budget in found.budgets)
     what = f"comes closest to {budgets}" if found.nearest else f"is the largest {_largest(found)} within {budgets}"

@@ -171,11 +171,11 @@ def _show_reports(
 def _report(networks: Sequence[tuple[str, Stats]], columns: Sequence[str], depth: int | None, form: Form) -> str:
     """Networks as data; else the tree of one with its totals, or several side by side."""
     if form is Form.JSON:
-        from archdsl.views.network_data import networks_json
+        from archdsl.views.stats_data import networks_json
 
         return networks_json(networks, columns, depth)
     if form is Form.CSV:
-        from archdsl.views.network_data import networks_csv
+        from archdsl.views.stats_data import networks_csv
 
         return networks_csv(networks, columns, depth)
     if len(networks) > 1:
@@ -183,8 +183,8 @@ def _report(networks: Sequence[tuple[str, Stats]], columns: Sequence[str], depth
 
         specs, stats_ = zip(*networks, strict=True)
         return drawn(form, compared(specs, stats_, columns, with_sections=depth != 0).table())
+    from archdsl.views.stats_table import tree_table
     from archdsl.views.totals import total_lines
-    from archdsl.views.tree_table import tree_table
 
     ((_, stats),) = networks
     return drawn(form, tree_table(stats, columns, depth), total_lines(stats, columns))

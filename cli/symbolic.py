@@ -24,7 +24,7 @@ def show_formulas(asked: Iterable[tuple[str, Request]], variables: str, as_json:
     with progress() as show:
         found = [(spec, _formulas(spec, request, names, show)) for spec, request in asked]
     if as_json:
-        from archdsl.views.json_form import json_text
+        from archdsl.views.forms.json_form import json_text
 
         say(json_text([{"spec": spec, **each.as_json()} for spec, each in found]))
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from archdsl.analysis.memory_pass import Pass, run
+from archdsl.analysis.memory_run import Pass, run
 from archdsl.boundary.choices import known_name
 from archdsl.boundary.units import batch_size
 from archdsl.diagnostics.model import Diagnostic

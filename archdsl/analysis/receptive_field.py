@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import reduce
 from typing import Final, Literal
 
-from archdsl.analysis.places import Places, input_places, merged, step
+from archdsl.analysis.axis_places import Places, input_places, merged, step
 from archdsl.base.source import Span
 from archdsl.graph.model import Graph, Node, refused
 from archdsl.ops.contract.base import OpError, Types

@@ -1,1 +1,1 @@
-"""What a Graph becomes: torch modules, Python source, artifacts. The only rooms that import torch."""
+"""What a Graph becomes: torch modules, Python source, artifacts. Imports torch, as ``weights`` does."""

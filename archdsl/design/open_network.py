@@ -15,7 +15,7 @@ from archdsl.base.wording import did_you_mean, quoted
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
-from archdsl.elaborate.help.faults import nearest
+from archdsl.elaborate.help.suggestions import nearest
 from archdsl.graph.model import Graph
 from archdsl.language.bases import bases, open_parameters
 from archdsl.request import Request

@@ -11,7 +11,7 @@ from archdsl.base.collection import collection_paused
 from archdsl.base.limits import Limits
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import in_order
-from archdsl.elaborate.help.faults import Fault, Poisoned, Reporter, Stopped
+from archdsl.elaborate.faults import Fault, Poisoned, Reporter, Stopped
 from archdsl.elaborate.help.unused import unused_imports
 from archdsl.elaborate.interpreter.bodies import BodyRunner
 from archdsl.elaborate.interpreter.environment import Given

@@ -10,7 +10,7 @@ from archdsl.base.source import Source
 from archdsl.base.wording import did_you_mean, quoted
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
-from archdsl.elaborate.help.faults import nearest, suggestion
+from archdsl.elaborate.help.suggestions import nearest, suggestion
 from archdsl.elaborate.loading import LoadedModule, Location, ModuleLoader, bundled_location
 from archdsl.language import syntax
 from archdsl.zoo.bundled import bundled

@@ -15,7 +15,7 @@ from archdsl.base.wording import did_you_mean, quoted
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.diagnostics.problems import ArchError, Problems
-from archdsl.elaborate.help.faults import nearest, suggestion
+from archdsl.elaborate.help.suggestions import nearest, suggestion
 from archdsl.language import syntax
 from archdsl.language.parser import parse
 from archdsl.zoo.bundled import FOLDER_NAME, bundled_file, bundled_paths

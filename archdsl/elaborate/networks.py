@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
-from archdsl.elaborate.help.faults import Fault, Poisoned
+from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.interpreter.bodies import BodyRunner
 from archdsl.elaborate.interpreter.environment import Defaults, DoneStep, Environment, Given, Wires
-from archdsl.elaborate.interpreter.naming import Names, Place, Taken
+from archdsl.elaborate.interpreter.place import Names, Place, Taken
 from archdsl.elaborate.interpreter.session import Session
 from archdsl.elaborate.interpreter.values import DimsValue, LayerValue, describe
 from archdsl.elaborate.known import FINISHED, FinishedNumbers
@@ -43,7 +43,7 @@ class NetworkBuilder:
     ) -> Graph | None:
         """The graph; None where something failed (the reporter has it)."""
         for statement in module.defaults:
-            self.applier.op_calls.check_default(statement, self.session.root(module))
+            self.applier.op_calls.defaults.check(statement, self.session.root(module))
         given = {name: self._given(value, module) for name, value in settings.items()}
         self.planner.check_settings(module, network, given)
         self.session.reporter.settings = ", ".join(

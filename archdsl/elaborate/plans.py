@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Level, suggestion
+from archdsl.elaborate.faults import Level
+from archdsl.elaborate.help.suggestions import suggestion
 from archdsl.elaborate.interpreter.arguments import match_names, split_arguments
 from archdsl.elaborate.interpreter.bodies import BodyRunner, section_key
 from archdsl.elaborate.interpreter.environment import Environment, Given, Wires
@@ -275,7 +276,7 @@ class Planner:
             elif isinstance(statement, syntax.Assert):
                 plan.asserts.append(self._assert(module, network, statement, environment))
             elif isinstance(statement, syntax.Default):
-                self.applier.op_calls.check_default(statement, environment)
+                self.applier.op_calls.defaults.check(statement, environment)
                 defaults.append(statement)
         if defaults:
             self.session.variant_defaults.append((tuple(defaults), environment))

@@ -10,8 +10,8 @@ from typing import Any
 from archdsl.views.analyses import Analyses
 from archdsl.views.columns import COMPARED_COLUMNS, FigureColumn, chosen_columns
 from archdsl.views.figures import Figure, difference, difference_text, summed
-from archdsl.views.tables import Table, TableColumn
-from archdsl.views.text_form import text_table
+from archdsl.views.forms.tables import Table, TableColumn
+from archdsl.views.forms.text_form import text_table
 from archdsl.views.totals import totals
 from archdsl.views.tree import TreeRow
 
@@ -125,7 +125,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from archdsl.views.html_form import html_table
+        from archdsl.views.forms.html_form import html_table
 
         return html_table(self.table())
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from archdsl.views.analyses import Analyses
 from archdsl.views.columns import row_data
 from archdsl.views.field_figures import fields_data, seen_fields
-from archdsl.views.text_form import text_table, totals_text
+from archdsl.views.forms.text_form import text_table, totals_text
+from archdsl.views.stats_table import tree_table
 from archdsl.views.totals import total_lines
-from archdsl.views.tree_table import tree_table
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +61,6 @@ class Stats(Analyses):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from archdsl.views.html_form import html_table, totals_html
+        from archdsl.views.forms.html_form import html_table, totals_html
 
         return html_table(tree_table(self)) + totals_html(total_lines(self))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 import archdsl
-from archdsl.analysis.places import PLACE_AXES
+from archdsl.analysis.axis_places import PLACE_AXES
 from archdsl.analysis.receptive_field import AxisField, Field, ReceptiveFields, receptive_fields
 from archdsl.diagnostics.problems import ArchError
 from archdsl.extensions import FunctionCall, TorchCall, UserOp, X

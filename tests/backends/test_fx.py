@@ -22,7 +22,7 @@ from archdsl.backends.torch.fx import to_graph_module
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.builder import GraphBuilder
 from archdsl.graph.model import Graph
-from archdsl.graph.passes.in_place import overwriting_nodes
+from archdsl.graph.overwriting import overwriting_nodes
 from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import OpError
 from archdsl.ops.contract.channels import with_size

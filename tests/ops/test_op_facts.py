@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from archdsl.backends.call_targets import resolve
 from archdsl.backends.torch.module_factory import ModuleFactory
-from archdsl.elaborate.help.faults import ALIASES
+from archdsl.elaborate.help.suggestions import ALIASES
 from archdsl.ops import ALL_OPS, STRUCTURAL_OPS
 from archdsl.ops.contract.base import Op, OpError, Types
 from archdsl.ops.contract.init import INITIALIZERS

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.views.fitted_tables import fitted_table
-from archdsl.views.markdown_form import markdown_table
-from archdsl.views.tables import Table, TableColumn
-from archdsl.views.tree_table import tree_table
+from archdsl.views.forms.fitted_tables import fitted_table
+from archdsl.views.forms.markdown_form import markdown_table
+from archdsl.views.forms.tables import Table, TableColumn
+from archdsl.views.stats_table import tree_table
 from cli.main import execute
 from tests.terminals import Terminal
 

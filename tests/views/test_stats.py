@@ -25,10 +25,10 @@ from archdsl.ops import ALL_OPS
 from archdsl.ops.contract.base import CostFreeOp, OpError
 from archdsl.views.columns import COLUMNS, DEFAULT_COLUMNS
 from archdsl.views.field_figures import misaligned_texts
+from archdsl.views.forms.text_form import text_table, totals_text
 from archdsl.views.stats import Stats
-from archdsl.views.text_form import text_table, totals_text
+from archdsl.views.stats_table import tree_lines, tree_table
 from archdsl.views.totals import total_lines
-from archdsl.views.tree_table import tree_lines, tree_table
 from cli.main import execute
 from tests.ops.op_cases import CASES
 

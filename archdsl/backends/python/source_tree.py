@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from archdsl.backends.call_targets import call_of
 from archdsl.graph.model import Graph, Node, Scope
-from archdsl.graph.passes.in_place import overwriting_nodes
+from archdsl.graph.overwriting import overwriting_nodes
 from archdsl.ops.contract.torch_call import ModuleCall, TorchCall
 from archdsl.ops.reshape import InputOp
 

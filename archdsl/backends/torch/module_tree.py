@@ -18,7 +18,7 @@ from archdsl.backends.torch_private import own_modules, own_parameters
 from archdsl.diagnostics.model import Diagnostic
 from archdsl.diagnostics.problems import ArchError
 from archdsl.graph.model import Graph, Node, refused
-from archdsl.graph.passes.in_place import overwriting_nodes
+from archdsl.graph.overwriting import overwriting_nodes
 from archdsl.ops.contract.base import OpError, ParameterSpec
 from archdsl.ops.contract.torch_call import ModuleCall, TorchCall
 from archdsl.ops.reshape import InputOp

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from typing_extensions import TypeIs
 
 from archdsl.base.wording import either
-from archdsl.elaborate.help.faults import nearest
+from archdsl.elaborate.help.suggestions import nearest
 from archdsl.ops import OPS
 from archdsl.ops.contract.init import INITIALIZERS, Initializer
 from archdsl.ops.norm import ScaleOp

@@ -8,8 +8,8 @@ from functools import cache
 from itertools import chain, islice
 
 from archdsl.base.wording import did_you_mean
-from archdsl.elaborate.help.faults import ALIASES, nearest, suggestion
 from archdsl.elaborate.help.habits import text_help
+from archdsl.elaborate.help.suggestions import ALIASES, nearest, suggestion
 from archdsl.elaborate.loading import LoadedModule
 from archdsl.language import syntax
 from archdsl.language.binding import Binding

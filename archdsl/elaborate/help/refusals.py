@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from archdsl.base.source import Span
-from archdsl.elaborate.help.faults import Fault
+from archdsl.elaborate.faults import Fault
 from archdsl.elaborate.help.habits import joined_sizes, refusal_help
 from archdsl.elaborate.interpreter.arguments import by_name, written
 from archdsl.elaborate.interpreter.environment import Environment, Given

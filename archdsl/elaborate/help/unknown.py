@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from archdsl.base.limits import Limits
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.elaborate.help.faults import Fault, Reporter
+from archdsl.elaborate.faults import Fault, Reporter
 from archdsl.elaborate.help.missing import name_help
 from archdsl.elaborate.known import NO_OPS, bound
 from archdsl.elaborate.loading import LoadedModule

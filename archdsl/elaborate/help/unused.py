@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain
 
 from archdsl.diagnostics.model import Diagnostic
-from archdsl.elaborate.help.faults import Reporter
+from archdsl.elaborate.faults import Reporter
 from archdsl.elaborate.interpreter.environment import Environment
 from archdsl.elaborate.interpreter.values import LayerValue
 from archdsl.elaborate.loading import LoadedModule

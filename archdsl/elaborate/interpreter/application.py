@@ -7,7 +7,7 @@ from typing import Any
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault, Poisoned
+from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.help.habits import may_hide
 from archdsl.elaborate.interpreter.arguments import bind_parameters, split_arguments
 from archdsl.elaborate.interpreter.calls import OpCalls
@@ -15,7 +15,7 @@ from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment, Wires
 from archdsl.elaborate.interpreter.expressions import Evaluator
 from archdsl.elaborate.interpreter.merges import Merger
-from archdsl.elaborate.interpreter.naming import Names, Place, StepLabel
+from archdsl.elaborate.interpreter.place import Names, Place, StepLabel
 from archdsl.elaborate.interpreter.protocols import StatementRunner
 from archdsl.elaborate.interpreter.repeats import Repeater
 from archdsl.elaborate.interpreter.scopes import Scopes
@@ -336,7 +336,7 @@ class Applier:
         kind = definition.name.name
         name = self.scopes.step_name(place, kind, label, span)
         given = split_arguments(self.evaluator, arguments, environment)
-        self.op_calls.add_defaults(kind, definition.parameters, given, environment.defaults)
+        self.op_calls.defaults.add(kind, definition.parameters, given, environment.defaults)
         wires = Wires()
         outer = block.environment
         inner = Environment(outer.module, outer, {}, tensor, wires, outer.defaults, outer.overridden)

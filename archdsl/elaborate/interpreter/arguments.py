@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault, suggestion
+from archdsl.elaborate.faults import Fault
 from archdsl.elaborate.help.habits import Written, repetition_help, surplus_help
+from archdsl.elaborate.help.suggestions import suggestion
 from archdsl.elaborate.interpreter.environment import Environment, Given
 from archdsl.elaborate.interpreter.protocols import ExpressionEvaluator
 from archdsl.language import syntax

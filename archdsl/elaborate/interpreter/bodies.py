@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault, Poisoned
+from archdsl.elaborate.faults import Fault, Poisoned
 from archdsl.elaborate.help.unused import UnusedLayers
 from archdsl.elaborate.interpreter.application import Applier
 from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import Defaults, Environment
-from archdsl.elaborate.interpreter.naming import Place
+from archdsl.elaborate.interpreter.place import Place
 from archdsl.elaborate.interpreter.session import MISSING, SectionOverride, Session, variable
 from archdsl.elaborate.interpreter.values import FAILED, BlockValue, FunctionValue
 from archdsl.elaborate.loading import LoadedModule
@@ -98,7 +98,7 @@ class BodyRunner:
         )
 
     def _nothing(self, statement: syntax.Default, environment: Environment, place: Place, tensor: Node) -> Node:
-        self.applier.op_calls.check_default(statement, environment)
+        self.applier.op_calls.defaults.check(statement, environment)
         return tensor
 
     def _for(self, statement: syntax.For, environment: Environment, place: Place, tensor: Node) -> Node:

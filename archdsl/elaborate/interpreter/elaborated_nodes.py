@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing_extensions import override
 
 from archdsl.base.source import Span
-from archdsl.elaborate.interpreter.naming import Names, Place
+from archdsl.elaborate.interpreter.place import Names, Place
 from archdsl.elaborate.interpreter.values import InitializerValue
 from archdsl.graph.growing import GrowingGraph
 from archdsl.graph.model import Node, Scope

@@ -1,4 +1,4 @@
-"""Expressions to values. Layers stay closed here; ``layers.py`` applies them when the flow reaches them."""
+"""Expressions to values. Layers stay closed here; ``application.py`` applies them when the flow reaches them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from archdsl.base.limits import how_to_raise
 from archdsl.base.names import wire_text
 from archdsl.base.source import Span
-from archdsl.elaborate.help.faults import Fault, Poisoned, suggestion
+from archdsl.elaborate.faults import Fault, Poisoned
+from archdsl.elaborate.help.suggestions import suggestion
 from archdsl.elaborate.interpreter.calls import Initializers
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment
 from archdsl.elaborate.interpreter.functions import Functions

@@ -7,10 +7,10 @@ from typing import Any
 from archdsl.base.source import Span
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault, Poisoned, holds
+from archdsl.elaborate.faults import Fault, Poisoned, holds
 from archdsl.elaborate.interpreter.elaborated_nodes import INVALID
 from archdsl.elaborate.interpreter.environment import Environment
-from archdsl.elaborate.interpreter.naming import Place
+from archdsl.elaborate.interpreter.place import Place
 from archdsl.elaborate.interpreter.protocols import LayerApplier
 from archdsl.elaborate.interpreter.values import LAYERS, OpReference, describe, is_number
 from archdsl.graph.model import Node

@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
-from archdsl.elaborate.help.faults import Fault
+from archdsl.elaborate.faults import Fault
 from archdsl.elaborate.interpreter.session import Session
 from archdsl.elaborate.interpreter.values import DimsValue, Rounded, describe, is_number, whole
 from archdsl.language import syntax

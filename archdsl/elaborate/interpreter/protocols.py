@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from archdsl.base.source import Span
-from archdsl.elaborate.help.faults import Fault
+from archdsl.elaborate.faults import Fault
 from archdsl.elaborate.interpreter.environment import Environment
-from archdsl.elaborate.interpreter.naming import Place
 from archdsl.elaborate.interpreter.operators import Operators
+from archdsl.elaborate.interpreter.place import Place
 from archdsl.elaborate.interpreter.scopes import Scopes
 from archdsl.elaborate.interpreter.session import Session
 from archdsl.elaborate.interpreter.steps import Steps

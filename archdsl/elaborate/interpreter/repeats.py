@@ -6,7 +6,7 @@ from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment
-from archdsl.elaborate.interpreter.naming import Place
+from archdsl.elaborate.interpreter.place import Place
 from archdsl.elaborate.interpreter.protocols import LayerApplier
 from archdsl.elaborate.interpreter.values import DimsValue, SharedValue
 from archdsl.graph.model import Node

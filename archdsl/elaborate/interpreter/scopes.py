@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault
+from archdsl.elaborate.faults import Fault
 from archdsl.elaborate.interpreter.environment import DoneStep, Environment, Wires
-from archdsl.elaborate.interpreter.naming import Names, Place, StepLabel, Taken
+from archdsl.elaborate.interpreter.place import Names, Place, StepLabel, Taken
 from archdsl.elaborate.interpreter.session import Session
 from archdsl.graph.model import Scope, ScopeKind
 

@@ -11,7 +11,8 @@ from archdsl.base.names import wire_text
 from archdsl.base.source import Span
 from archdsl.base.wording import quoted
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault, Reporter, nearest
+from archdsl.elaborate.faults import Fault, Reporter
+from archdsl.elaborate.help.suggestions import nearest
 from archdsl.elaborate.help.unknown import unknown_name
 from archdsl.elaborate.interpreter.elaborated_nodes import ElaboratedNodes
 from archdsl.elaborate.interpreter.environment import Defaults, Environment, Wires

@@ -5,9 +5,9 @@ from __future__ import annotations
 from archdsl.base.limits import how_to_raise
 from archdsl.base.source import Span
 from archdsl.diagnostics.model import Label
-from archdsl.elaborate.help.faults import Fault
+from archdsl.elaborate.faults import Fault
 from archdsl.elaborate.interpreter.environment import Given
-from archdsl.elaborate.interpreter.naming import Place
+from archdsl.elaborate.interpreter.place import Place
 from archdsl.elaborate.interpreter.scopes import Scopes
 from archdsl.elaborate.interpreter.session import Session
 from archdsl.graph.model import Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import TextWrapper
 
-from archdsl.views.tables import Table, TableColumn, Totals
+from archdsl.views.forms.tables import Table, TableColumn, Totals
 
 
 def text_table(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archdsl.views.tables import Table, Totals
+from archdsl.views.forms.tables import Table, Totals
 
 
 def markdown_table(table: Table) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from archdsl.views.analyses import Analyses
 from archdsl.views.columns import COLUMNS, DEFAULT_COLUMNS, FIELD_NUMBERS, row_data, row_plain, shows_fields
-from archdsl.views.csv_form import csv_table
 from archdsl.views.field_figures import misaligned_data, seen_fields
-from archdsl.views.json_form import json_text
+from archdsl.views.forms.csv_form import csv_table
+from archdsl.views.forms.json_form import json_text
 from archdsl.views.totals import memory_data, network_figures
 from archdsl.views.tree import TreeRow
 

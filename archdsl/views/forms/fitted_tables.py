@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from archdsl.views.tables import Table, TableColumn
-from archdsl.views.text_form import aligned
+from archdsl.views.forms.tables import Table, TableColumn
+from archdsl.views.forms.text_form import aligned
 
 SHORTEST_NAME = 12
 """Characters of a name that are shown however narrow the terminal is."""

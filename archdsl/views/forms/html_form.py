@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from archdsl.views.tables import Table, TableColumn, Totals
+from archdsl.views.forms.tables import Table, TableColumn, Totals
 
 
 def html_table(table: Table) -> str:

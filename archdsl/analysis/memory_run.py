@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archdsl.graph.model import Graph, Node, refused
-from archdsl.graph.passes.in_place import overwriting_nodes
+from archdsl.graph.overwriting import overwriting_nodes
 from archdsl.ops.contract.base import OpError
 from archdsl.ops.contract.shapes import TensorType
 from archdsl.ops.memory.tape import Device, Recipe, Tape, Tensor

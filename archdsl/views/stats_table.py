@@ -10,7 +10,7 @@ from typing import Any
 from archdsl.views.analyses import Analyses
 from archdsl.views.columns import DEFAULT_COLUMNS, FigureColumn, chosen_columns
 from archdsl.views.figures import share_text
-from archdsl.views.tables import Table, TableColumn
+from archdsl.views.forms.tables import Table, TableColumn
 from archdsl.views.tree import Folding, TreeRow
 
 DEFAULT_DEPTH = 2

@@ -1,39 +1,20 @@
-"""How elaboration stops at a fault, and what to suggest for a name nobody knows."""
+"""How elaboration stops at a fault, and the chain of uses that led to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from archdsl.base.limits import Limits
 from archdsl.base.source import Span
-from archdsl.base.wording import did_you_mean
 from archdsl.diagnostics.codes import ErrorCode
 from archdsl.diagnostics.model import Diagnostic, Label
 from archdsl.diagnostics.problems import Problems
-from archdsl.ops import ALL_OPS
 
 MAX_PROBLEMS = 50
 MAX_CHAIN_NOTES = 8
-
-_OTHER_ALIASES: dict[str, str] = {
-    "add": "sum", "skip": "id", "shortcut": "id", "True": "true", "False": "false", "None": "none", "null": "none",
-    "out": "out_channels", "channels": "out_channels", "filters": "out_channels", "kernel": "kernel_size",
-    "ksize": "kernel_size", "size": "kernel_size", "strides": "stride", "pad": "padding", "group": "groups",
-    "use_bias": "bias",
-    "ceil_mode": "ceil", "features": "out_features", "units": "out_features", "rate": "p", "prob": "p",
-    "he_normal": "kaiming_normal", "he_uniform": "kaiming_uniform", "glorot_normal": "xavier_normal",
-    "glorot_uniform": "xavier_uniform", "truncated_normal": "trunc_normal",
-    "num_classes": "classes", "n_classes": "classes", "epsilon": "eps", "weight_init": "init", "inputs": "in",
-    "input": "in",
-}  # fmt: skip
-"""What people type for what is no op: functions, words of the language, arguments, initialisers, parameters."""
-
-ALIASES: dict[str, str] = {alias: kind for kind, op in ALL_OPS.items() for alias in op.aliases} | _OTHER_ALIASES
-"""What people type, and what it is called here; edit distance alone would not find these."""
 
 
 class Fault(Exception):
@@ -142,27 +123,6 @@ def _use(what: str, span: Span) -> str:
 def holds(outer: Span, inner: Span) -> bool:
     """Whether one place is inside another."""
     return outer.source is inner.source and outer.start <= inner.start and inner.end <= outer.end
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """``did you mean `conv`?``, or nothing where no known name is near."""
-    return did_you_mean(nearest(name, known))
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` most likely stands for."""
-    names = list(known)
-    alias = ALIASES.get(name) or ALIASES.get(name.lower())
-    if alias in names:
-        return alias
-    if name.lower() in names:
-        return name.lower()
-    return next(iter(get_close_matches(name, names, n=1, cutoff=0.7)), None) or _transposed(name, names)
-
-
-def _transposed(name: str, names: list[str]) -> str | None:
-    """A name of the same letters: ``cnov`` for ``conv``, which the ratio of difflib misses in short names."""
-    return next((known for known in names if sorted(known) == sorted(name)), None)
 
 
 def _one_line(text: str) -> str:
