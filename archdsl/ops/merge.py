@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -38,12 +39,44 @@ def _layout_help(layouts: set[Layout]) -> str:
     return "give both one layout, with `flatten` or `reshape`"
 
 
-class AddOp(CostFreeOp):
+class _FoldedOp(CostFreeOp):
+    """A function of two tensors, element by element, over all inputs from left to right."""
+
+    arity = None
+    torch_function: ClassVar[str]
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return in_place(len(output.sizes))
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FoldCall(self.torch_function)
+
+    @abstractmethod
+    def pair_memory(self, first: Tensor, second: Tensor, tape: Tape) -> Tensor:
+        """The function of two tensors, with what is kept for it."""
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        """What is not read again is free at once."""
+        result = tensors[0]
+        for position, operand in enumerate(tensors[1:], 1):
+            before, result = result, self.pair_memory(result, operand, tape)
+            if position > 1:
+                tape.drop(before)
+            if position < len(tensors) - 1:
+                tape.done(position)
+                tape.done(0)
+        return result
+
+
+class AddOp(_FoldedOp):
     """The sum of two tensors or more of one type. Errors: E301 types that differ. torch.add, from left to right."""
 
     kind = "add"
+    torch_function = "torch.add"
     output_can_be_overwritten = True
-    arity = None
 
     @override
     def infer(self, inputs: Types) -> TensorType:
@@ -57,16 +90,8 @@ class AddOp(CostFreeOp):
         return TensorType(first.sizes, _common_layout(inputs, "E301", "add"))
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return in_place(len(output.sizes))
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return FoldCall("torch.add")
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        return _folded(tape, tensors, Tape.pointwise)
+    def pair_memory(self, first: Tensor, second: Tensor, tape: Tape) -> Tensor:
+        return tape.pointwise(first, second)
 
 
 def _projection(type_: TensorType, wanted: TensorType) -> str:
@@ -128,7 +153,7 @@ def _agree_beside(axis: int, sizes: tuple[int, ...], other: tuple[int, ...]) -> 
     return sizes[:axis] == other[:axis] and sizes[axis + 1 :] == other[axis + 1 :] and len(sizes) == len(other)
 
 
-class MulOp(CostFreeOp):
+class MulOp(_FoldedOp):
     """The product of two tensors or more, element by element; a size of 1 stands for the other's size.
 
     So ``C x 1 x 1`` weights the channels of ``C x H x W`` (Hu et al. 2017, arXiv:1709.01507, section 3), and
@@ -136,7 +161,7 @@ class MulOp(CostFreeOp):
     """
 
     kind = "mul"
-    arity = None
+    torch_function = "torch.mul"
 
     @override
     def infer(self, inputs: Types) -> TensorType:
@@ -154,33 +179,19 @@ class MulOp(CostFreeOp):
         return TensorType(sizes, _common_layout(inputs, "E303", "multiply"))
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return in_place(len(output.sizes))
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return FoldCall("torch.mul")
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        return _folded(tape, tensors, product)
-
-
-def _folded(tape: Tape, tensors: Tensors, function: Callable[[Tape, Tensor, Tensor], Tensor]) -> Tensor:
-    """A function of two tensors over all, from left to right; what is not read again is free at once."""
-    result = tensors[0]
-    for position, operand in enumerate(tensors[1:], 1):
-        before, result = result, function(tape, result, operand)
-        if position > 1:
-            tape.drop(before)
-        if position < len(tensors) - 1:
-            tape.done(position)
-            tape.done(0)
-    return result
+    def pair_memory(self, first: Tensor, second: Tensor, tape: Tape) -> Tensor:
+        return product(tape, first, second)
 
 
 class _WithNumberOp(PointwiseOp):
     """A number and each element."""
+
+    torch_function: ClassVar[str]
+    value: Number
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return FunctionCall(self.torch_function, (X, self.value))
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
@@ -191,30 +202,18 @@ class MulScalarOp(_WithNumberOp):
     """``value x``: any layout, same type. torch.mul."""
 
     kind = "mul_scalar"
-    value: Number
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return FunctionCall("torch.mul", (X, self.value))
+    torch_function = "torch.mul"
 
 
 class AddScalarOp(_WithNumberOp):
     """``value + x``: any layout, same type. torch.add."""
 
     kind = "add_scalar"
-    value: Number
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return FunctionCall("torch.add", (X, self.value))
+    torch_function = "torch.add"
 
 
 class RsubScalarOp(_WithNumberOp):
     """``value - x``: any layout, same type. torch.rsub."""
 
     kind = "rsub_scalar"
-    value: Number
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return FunctionCall("torch.rsub", (X, self.value))
+    torch_function = "torch.rsub"

@@ -29,7 +29,16 @@ from archdsl.ops.memory.torch_memory import image, narrowed, padded
 _Mode = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 
 
-class _InterpolatingOp(CostFreeOp):
+class _NewImageOp(CostFreeOp):
+    """An image made of the first input, which is not kept."""
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        x = tensors[0]
+        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
+
+
+class _InterpolatingOp(_NewImageOp):
     """What ops with a ``mode`` and ``align_corners`` share: the first image at another size."""
 
     if TYPE_CHECKING:
@@ -49,11 +58,6 @@ class _InterpolatingOp(CostFreeOp):
             return in_place(3)  # torch copies an image that keeps its size
         axes = zip(factors, output.sizes[1:], strict=True)
         return PerAxis((SAME, *[Resampled(factor, size, self.mode, self.align_corners) for factor, size in axes]))
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        x = tensors[0]
-        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
 
 class UpsampleOp(_InterpolatingOp):
@@ -115,7 +119,7 @@ class ResizeOp(_InterpolatingOp, ModuleOp):
         return PerOperand((self._resampled(inputs[0], output, (None, None)), None))
 
 
-class PixelShuffleOp(CostFreeOp, ModuleOp):
+class PixelShuffleOp(_NewImageOp, ModuleOp):
     """Channels to places: ``C x H x W`` to ``C / f^2 x H f x W f`` for a ``factor`` f.
 
     Errors: E306 another layout, E308 channels that f^2 does not divide. torch.nn.PixelShuffle; Shi et al.
@@ -140,13 +144,8 @@ class PixelShuffleOp(CostFreeOp, ModuleOp):
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         return PerAxis((SOME, *[Bins(size) if size > 1 else SAME for size in output.sizes[1:]]))
 
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        (x,) = tensors
-        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
-
-class SpaceToDepthOp(CostFreeOp, ModuleOp):
+class SpaceToDepthOp(_NewImageOp, ModuleOp):
     """Places to channels, what ``pixel_shuffle`` undoes: ``C x H x W`` to ``C f^2 x H / f x W / f``.
 
     Errors: E306 another layout, E308 sizes that ``factor`` does not divide. torch.nn.PixelUnshuffle.
@@ -169,11 +168,6 @@ class SpaceToDepthOp(CostFreeOp, ModuleOp):
     def reads(self, inputs: Types, output: TensorType) -> Reads:
         window = Window(self.factor, self.factor)
         return PerAxis((SOME, window, window))
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        (x,) = tensors
-        return image(tape, x, self.infer(inputs).sizes, grad=x.grad)
 
 
 class PadOp(CostFreeOp):

@@ -14,7 +14,24 @@ from archdsl.ops.memory.tape import Tape, Tensor
 from archdsl.ops.memory.torch_memory import image, narrowed, padded
 
 
-class ChunkOp(CostFreeOp):
+class _ChannelsOp(CostFreeOp):
+    """Each place by itself, from its channels."""
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return along(len(output.sizes), {channel_axis(self.kind, output): SOME})
+
+
+class _ChannelPartOp(_ChannelsOp):
+    """Channels side by side: a view."""
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        axis = channel_axis(self.kind, inputs[0])
+        return narrowed(tensors[0], axis + 1, self.infer(inputs).sizes[axis])
+
+
+class ChunkOp(_ChannelPartOp):
     """The ``index``-th of ``chunks`` equal parts of the channels: any layout with channels.
 
     A negative index counts from the end. Errors: E222 no such part, E305 channels that ``chunks`` does not
@@ -36,21 +53,12 @@ class ChunkOp(CostFreeOp):
         return with_size(inputs[0], axis, channels // self.chunks)
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return along(len(output.sizes), {channel_axis("chunk", output): SOME})
-
-    @override
     def torch_call(self, inputs: Types) -> TorchCall:
         chunks = FunctionCall("torch.chunk", (X, self.chunks), {"dim": channel_axis(self.kind, inputs[0]) + 1})
         return FunctionCall("operator.getitem", (chunks, self.index))
 
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        axis = channel_axis(self.kind, inputs[0])
-        return narrowed(tensors[0], axis + 1, self.infer(inputs).sizes[axis])
 
-
-class ChannelSliceOp(CostFreeOp):
+class ChannelSliceOp(_ChannelPartOp):
     """The channels from ``start`` to before ``stop`` (to the end, unless given): any layout with channels.
 
     Negative numbers count from the end. Errors: E222 a range that is empty or leaves the channels, E306 a
@@ -78,22 +86,13 @@ class ChannelSliceOp(CostFreeOp):
         return with_size(inputs[0], axis, stop - start)
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return along(len(output.sizes), {channel_axis("channel_slice", output): SOME})
-
-    @override
     def torch_call(self, inputs: Types) -> TorchCall:
         axis = channel_axis(self.kind, inputs[0])
         start, stop = self.bounds(inputs[0].sizes[axis])
         return FunctionCall("torch.narrow", (X, axis + 1, start, stop - start))
 
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        axis = channel_axis(self.kind, inputs[0])
-        return narrowed(tensors[0], axis + 1, self.infer(inputs).sizes[axis])
 
-
-class PadChannelsOp(CostFreeOp):
+class PadChannelsOp(_ChannelsOp):
     """Channels of zeros behind those of ``C x H x W``: to ``out_channels x H x W``.
 
     All new channels stand behind the old ones, as fb.resnet.torch has them for the parameter-free shortcut ("option
@@ -114,10 +113,6 @@ class PadChannelsOp(CostFreeOp):
         return with_size(inputs[0], 0, self.out_channels)
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return along(3, {0: SOME})
-
-    @override
     def torch_call(self, inputs: Types) -> TorchCall:
         return FunctionCall("F.pad", (X, (0, 0, 0, 0, 0, self.out_channels - inputs[0].sizes[0])))
 
@@ -126,7 +121,7 @@ class PadChannelsOp(CostFreeOp):
         return padded(tape, tensors[0], (0, 0, 0, 0, 0, self.out_channels - inputs[0].sizes[0]))
 
 
-class ChannelShuffleOp(CostFreeOp, ModuleOp):
+class ChannelShuffleOp(_ChannelsOp, ModuleOp):
     """Interleaves groups of channels of ``C x H x W``: channel ``g n + i`` of ``groups`` groups of n becomes
     channel ``i groups + g``. Same type.
 
@@ -145,10 +140,6 @@ class ChannelShuffleOp(CostFreeOp, ModuleOp):
         channels = inputs[0].sizes[0]
         check_groups("channel_shuffle", self.groups, channels, channels)
         return inputs[0]
-
-    @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return along(3, {0: SOME})
 
     @override
     def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
