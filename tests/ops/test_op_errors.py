@@ -14,82 +14,11 @@ from pydantic import ValidationError
 from torch import nn
 
 from archdsl.ops import ALL_OPS, OPS
-from archdsl.ops.contract.base import Op, OpError
 from archdsl.ops.contract.init import INITIALIZERS, KaimingNormal, Normal
 from archdsl.ops.contract.shapes import Layout, TensorType, format_sizes
-
-SMALLEST_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "conv": {"out_channels": 4, "kernel_size": 1},
-    "dwconv": {"kernel_size": 1},
-    "conv1d": {"out_channels": 4, "kernel_size": 1},
-    "conv_transpose": {"out_channels": 4, "kernel_size": 1},
-    "linear": {"out_features": 4},
-    "gn": {"num_groups": 2},
-    "normalize": {"mean": (0.5,) * 4, "std": (0.5,) * 4},
-    "maxpool": {"kernel_size": 1},
-    "avgpool": {"kernel_size": 1},
-    "lp_pool": {"norm_type": 2, "kernel_size": 1},
-    "adaptive_avgpool": {"output_size": 2},
-    "adaptive_maxpool": {"output_size": 2},
-    "drop_path": {"p": 0.1},
-    "reshape": {"sizes": (64,)},
-    "permute": {"axes": (0, 2, 1)},
-    "image": {"size": 2},
-    "select": {"index": 0},
-    "upsample": {"scale_factor": 2.0},
-    "pixel_shuffle": {"factor": 2},
-    "space_to_depth": {"factor": 2},
-    "pad": {"sizes": 1},
-    "crop": {"size": 2},
-    "pad_channels": {"out_channels": 8},
-    "chunk": {"chunks": 2, "index": 0},
-    "channel_slice": {"start": 0},
-    "channel_shuffle": {"groups": 2},
-    "attention": {"heads": 2},
-    "dot_product_attention": {"heads": 2},
-    "input": {"sizes": (4, 4, 4), "layout": "CHW"},
-    "mul_scalar": {"value": 2.0},
-    "add_scalar": {"value": 2.0},
-    "rsub_scalar": {"value": 2.0},
-}
-"""Arguments with which each op that needs some takes 4 channels of 4x4."""
-
-READERS: dict[tuple[Layout, ...], tuple[str, ...]] = {
-    ("CHW",): (
-        "conv", "dwconv", "conv_transpose", "ln2d", "instance_norm", "normalize", "maxpool", "avgpool", "lp_pool",
-        "global_avgpool", "global_maxpool", "adaptive_avgpool", "adaptive_maxpool", "blurpool", "dropout2d",
-        "upsample", "pixel_shuffle", "space_to_depth", "pad", "crop", "pad_channels", "channel_shuffle",
-    ),
-    ("CL",): ("conv1d",),
-    ("LC",): ("select", "attention", "class_token", "image"),
-    ("CHW", "CL", "C"): ("bn", "gn"),
-    ("C", "LC", "HWC"): ("linear", "ln"),
-    ("CHW", "CL"): ("channels_last",),
-    ("HWC", "LC"): ("channels_first",),
-    ("CHW", "HWC"): ("tokens",),
-    ("C", "CL", "LC", "CHW", "HWC"): ("scale", "softmax", "chunk", "channel_slice"),
-}  # fmt: skip
-"""Which ops read which layouts; those that do not stand here read any."""
+from tests.ops.op_refusals import READERS, SIZES, image, make, refusal
 
 ACCEPTED = {kind: layouts for layouts, kinds in READERS.items() for kind in kinds}
-
-SIZES: dict[Layout, tuple[int, ...]] = {
-    "C": (4,), "CL": (4, 4), "LC": (4, 4), "CHW": (4, 4, 4), "HWC": (4, 4, 4), "free": (4, 4, 4, 4)
-}  # fmt: skip
-
-
-def make(kind: str, **arguments: Any) -> Op:
-    return ALL_OPS[kind](**{**SMALLEST_ARGUMENTS.get(kind, {}), **arguments})
-
-
-def refusal(op: Op, *inputs: TensorType) -> OpError:
-    with pytest.raises(OpError) as caught:
-        op.infer(inputs)
-    return caught.value
-
-
-def image(*sizes: int) -> TensorType:
-    return TensorType(sizes, "CHW")
 
 
 @pytest.mark.parametrize("kind", sorted(ACCEPTED))
@@ -244,8 +173,13 @@ def test_groups_that_do_not_divide_name_those_that_do() -> None:
     assert refusal(make("conv", out_channels=9, groups=2), image(18, 4, 4)).message.endswith("9 output channels")
 
 
-def test_heads_that_do_not_divide_name_those_that_do() -> None:
-    error = refusal(make("attention", heads=5), TensorType((7, 12), "LC"))
+@pytest.mark.parametrize("kind, type_", [
+    ("attention", TensorType((7, 12), "LC")),
+    ("window_attention", TensorType((4, 4, 12), "HWC")),
+    ("relative_attention", TensorType((4, 4, 12), "HWC")),
+])  # fmt: skip
+def test_heads_that_do_not_divide_name_those_that_do(kind: str, type_: TensorType) -> None:
+    error = refusal(make(kind, heads=5), type_)
     assert (error.code, error.argument) == ("E305", "heads")
     assert "12 channels" in error.message
     assert error.help.endswith("1, 2, 3, 4, 6, 12")
