@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from math import prod
 from typing import Self
 
@@ -142,7 +143,28 @@ _PERMUTED_LAYOUTS: dict[tuple[Layout, tuple[int, ...]], Layout] = {
 }
 
 
-class PermuteOp(CostFreeOp):
+class _AxesOp(CostFreeOp):
+    """The axes in another order: a view."""
+
+    @abstractmethod
+    def order(self, rank: int) -> tuple[int, ...]:
+        """Which axis of the input each of the output is."""
+
+    @override
+    def reads(self, inputs: Types, output: TensorType) -> Reads:
+        return rearranged(inputs[0].sizes, self.order(len(output.sizes)))
+
+    @override
+    def torch_call(self, inputs: Types) -> TorchCall:
+        return permute_call(self.order(len(inputs[0].sizes)))
+
+    @override
+    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
+        order = self.order(len(inputs[0].sizes))
+        return permuted(tensors[0], 0, *[axis + 1 for axis in order])
+
+
+class PermuteOp(_AxesOp):
     """The axes in another order: axis ``i`` of the output is axis ``axes[i]`` of the input; the batch is not counted.
 
     The output has the layout that the axes then have (``permute([1, 2, 0])`` of ``C x H x W`` is ``H x W x C``), or
@@ -171,19 +193,11 @@ class PermuteOp(CostFreeOp):
         return TensorType(tuple([sizes[axis] for axis in self.axes]), permuted)
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        return rearranged(inputs[0].sizes, self.axes)
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return permute_call(self.axes)
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        return permuted(tensors[0], 0, *[axis + 1 for axis in self.axes])
+    def order(self, rank: int) -> tuple[int, ...]:
+        return self.axes
 
 
-class ChannelsLastOp(CostFreeOp):
+class ChannelsLastOp(_AxesOp):
     """The channels behind the places: ``C x H x W`` to ``H x W x C``, ``C x L`` to ``L x C``.
 
     Errors: E306 another layout. torch.permute.
@@ -198,20 +212,11 @@ class ChannelsLastOp(CostFreeOp):
         return TensorType((*places, channels), "HWC" if inputs[0].layout == "CHW" else "LC")
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        rank = len(output.sizes)
-        return rearranged(inputs[0].sizes, (*range(1, rank), 0))
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        return permute_call((*range(1, len(inputs[0].sizes)), 0))
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        return permuted(tensors[0], 0, *range(2, len(tensors[0].sizes)), 1)
+    def order(self, rank: int) -> tuple[int, ...]:
+        return (*range(1, rank), 0)
 
 
-class ChannelsFirstOp(CostFreeOp):
+class ChannelsFirstOp(_AxesOp):
     """The channels before the places: ``H x W x C`` to ``C x H x W``, ``L x C`` to ``C x L``.
 
     Errors: E306 another layout. torch.permute.
@@ -226,19 +231,8 @@ class ChannelsFirstOp(CostFreeOp):
         return TensorType((channels, *places), "CHW" if inputs[0].layout == "HWC" else "CL")
 
     @override
-    def reads(self, inputs: Types, output: TensorType) -> Reads:
-        rank = len(output.sizes)
-        return rearranged(inputs[0].sizes, (rank - 1, *range(rank - 1)))
-
-    @override
-    def torch_call(self, inputs: Types) -> TorchCall:
-        rank = len(inputs[0].sizes)
-        return permute_call((rank - 1, *range(rank - 1)))
-
-    @override
-    def memory(self, inputs: Types, tensors: Tensors, tape: Tape) -> Tensor:
-        last = len(tensors[0].sizes) - 1
-        return permuted(tensors[0], 0, last, *range(1, last))
+    def order(self, rank: int) -> tuple[int, ...]:
+        return (rank - 1, *range(rank - 1))
 
 
 class TokensOp(CostFreeOp):
