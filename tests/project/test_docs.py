@@ -31,6 +31,7 @@ from archdsl import ArchError, Graph, Limits
 from archdsl.base.names import KEYWORDS
 from archdsl.diagnostics.rendering import render_text
 from archdsl.elaborate.interpreter.builtins import BUILTINS
+from archdsl.ops import ALL_OPS
 from archdsl.zoo.bundled import bundled_file
 from cli.main import execute
 from tools import ops_page
@@ -205,6 +206,11 @@ def anchors(page: Path) -> set[str]:
     """The headings as they are linked: lower case, hyphens for spaces, no punctuation."""
     headings = _HEADING.findall(page.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_op_is_on_its_page() -> None:
+    titles = re.findall(r"^### `?(\w+)", ops_page.PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(titles) == sorted(ALL_OPS.keys() - {"input"})
 
 
 def test_the_ops_page_is_what_the_classes_say() -> None:
