@@ -7,12 +7,11 @@ the ratio of the fastest runs. The two take turns, so that a drift of the machin
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measure import table
@@ -53,20 +52,17 @@ print(min(run() for _ in range({times})))
 """
 
 
-@contextmanager
-def checked_out(revision: str) -> Iterator[Path]:
-    """The commit's files in a folder of their own."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        subprocess.run(["git", "worktree", "add", "-q", "--detach", tree, revision], cwd=ROOT, check=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
+def check_out(revision: str, folder: Path) -> Path:
+    """The commit's files, in a folder of their own."""
+    archive, tree = folder / "before.tar", folder / "before"
+    subprocess.run(["git", "archive", "--output", archive, revision], cwd=ROOT, check=True)
+    shutil.unpack_archive(archive, tree)
+    return tree
 
 
 def main(revision: str, rounds: int) -> None:
-    with checked_out(revision) as before, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        before = check_out(revision, Path(folder))
         deep, lines = Path(folder) / "deep.arch", Path(folder) / "lines.arch"
         deep.write_text(residual(10_000), encoding="utf-8")
         lines.write_text(written_out(100_000), encoding="utf-8")
