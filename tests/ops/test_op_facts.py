@@ -18,7 +18,7 @@ from archdsl.backends.call_targets import resolve
 from archdsl.backends.torch.module_factory import ModuleFactory
 from archdsl.elaborate.help.suggestions import ALIASES
 from archdsl.ops import ALL_OPS, STRUCTURAL_OPS
-from archdsl.ops.contract.base import Op, OpError, Types
+from archdsl.ops.contract.base import ModuleOp, Op, OpError, Types
 from archdsl.ops.contract.init import INITIALIZERS
 from archdsl.ops.contract.torch_call import ModuleCall
 from tests.ops.op_cases import CASES
@@ -40,6 +40,19 @@ def taken(kind: str, data: st.DataObject) -> tuple[Op, Types]:
 
 
 few = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+
+# ---- defaults ------------------------------------------------------------------------------------
+
+OF_TORCH = [op for op in ALL_OPS.values() if issubclass(op, ModuleOp) and op.torch_module.startswith("nn.")]
+
+
+@pytest.mark.parametrize("op", OF_TORCH, ids=lambda op: op.kind)
+def test_defaults_are_those_of_the_module(op: type[ModuleOp]) -> None:
+    """Cases give every argument, and so do calls: nothing else would notice another default."""
+    theirs = inspect.signature(resolve(op.torch_module)).parameters
+    ours = {name: field.default for name, field in op.model_fields.items() if not field.is_required()}
+    assert {name: default for name, default in ours.items() if theirs[name].default != default} == {}
 
 
 # ---- what people type ----------------------------------------------------------------------------
